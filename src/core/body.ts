@@ -1,0 +1,219 @@
+import { Failure } from './failure.ts';
+import type { HeaderFields } from './headers.ts';
+
+/** Takes a body as it arrives. `end` or `fail` is called once, and nothing after it. */
+export interface BodySink {
+  /** `false` asks the sender to wait until `IncomingBody.resume()`. */
+  write(chunk: Uint8Array): boolean;
+  end(trailers: HeaderFields | null): void;
+  fail(error: Error): void;
+}
+
+/** The engine's side of a body that is still arriving. */
+export interface BodyOwner {
+  /** Bytes are wanted: the body is being read, or its reader has room again. */
+  demand(): void;
+  /** The reader is full: stop reading from the peer. */
+  hold(): void;
+  /** Nobody will read the rest. */
+  abandon(): void;
+}
+
+/**
+ * A message body on its way in: a request's at the server, a response's at the client.
+ * The engine pushes; exactly one reader takes, either as it comes (`consume`, iteration) or whole (`whole`).
+ */
+export class IncomingBody implements AsyncIterable<Uint8Array> {
+  /** From content-length; `null` when only the end tells. */
+  readonly lengthBytes: number | null;
+  /** More than this is 413; `null` for no limit. A layer may change it until reading begins. */
+  maxBytes: number | null;
+  /** Fields after a chunked body, once it has ended. */
+  trailers: HeaderFields | null = null;
+  receivedBytes = 0;
+  /** All of it has arrived. */
+  complete = false;
+  failure: Error | null = null;
+  private held: Uint8Array[] = [];
+  private sink: BodySink | null = null;
+  private reading = false;
+  private wholeForm: Promise<Uint8Array> | null = null;
+  private readonly owner: BodyOwner;
+
+  constructor(owner: BodyOwner, lengthBytes: number | null, maxBytes: number | null) {
+    this.owner = owner;
+    this.lengthBytes = lengthBytes;
+    this.maxBytes = maxBytes;
+  }
+
+  /** Bytes that have arrived and nobody has taken yet. */
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const chunk of this.held) bytes += chunk.length;
+    return bytes;
+  }
+
+  /** Somebody reads it or has read it. */
+  get used(): boolean {
+    return this.reading;
+  }
+
+  /** Throws 413 when the announced length is over the limit, before anything is read. */
+  admit(): void {
+    const size = this.lengthBytes ?? this.receivedBytes;
+    if (this.maxBytes !== null && size > this.maxBytes)
+      throw new Failure('body-too-large', `The limit is ${this.maxBytes} bytes.`);
+  }
+
+  /** Engine: bytes arrived. */
+  push(chunk: Uint8Array): void {
+    if (this.complete || this.failure !== null) return;
+    this.receivedBytes += chunk.length;
+    if (this.reading && this.maxBytes !== null && this.receivedBytes > this.maxBytes) {
+      this.fail(new Failure('body-too-large', `The limit is ${this.maxBytes} bytes.`));
+      this.owner.abandon();
+      return;
+    }
+    if (this.sink === null) this.held.push(chunk);
+    else if (!this.sink.write(chunk)) this.owner.hold();
+  }
+
+  /** Engine: the body ended as it should. */
+  finish(trailers: HeaderFields | null): void {
+    if (this.complete || this.failure !== null) return;
+    this.complete = true;
+    this.trailers = trailers;
+    const { sink } = this;
+    this.sink = null;
+    sink?.end(trailers);
+  }
+
+  /** Engine: the rest will never come. Reads reject with this error. */
+  fail(error: Error): void {
+    if (this.complete || this.failure !== null) return;
+    this.failure = error;
+    this.held = [];
+    const { sink } = this;
+    this.sink = null;
+    sink?.fail(error);
+  }
+
+  /** Reads the body as it comes. Throws when it is being read already, or is over its limit. */
+  consume(sink: BodySink): void {
+    if (this.reading) throw new TypeError('the body is read already');
+    this.admit();
+    this.reading = true;
+    if (this.failure !== null) {
+      sink.fail(this.failure);
+      return;
+    }
+    const { held } = this;
+    this.held = [];
+    this.sink = sink;
+    let room = true;
+    for (const chunk of held) room = sink.write(chunk) && room;
+    if (this.complete) {
+      this.sink = null;
+      sink.end(this.trailers);
+    } else if (room) {
+      this.owner.demand();
+    } else {
+      this.owner.hold();
+    }
+  }
+
+  /** The reader has room again. */
+  resume(): void {
+    if (!this.complete && this.failure === null) this.owner.demand();
+  }
+
+  /** The reader wants no more. */
+  cancel(): void {
+    this.reading = true;
+    if (this.complete || this.failure !== null) return;
+    this.sink = null;
+    this.held = [];
+    this.failure = new TypeError('the body was cancelled');
+    this.owner.abandon();
+  }
+
+  /** All bytes at once if they are here already and unread, without waiting; otherwise `null`. */
+  takeWhole(): Uint8Array | null {
+    if (!this.complete || this.reading) return null;
+    this.admit();
+    this.reading = true;
+    const bytes = joined(this.held);
+    this.held = [];
+    this.wholeForm = Promise.resolve(bytes);
+    return bytes;
+  }
+
+  /** All bytes, when they have arrived. May be asked again. */
+  whole(): Promise<Uint8Array> {
+    if (this.wholeForm === null) {
+      const taken = this.takeWhole();
+      if (taken !== null) return Promise.resolve(taken);
+      this.wholeForm = new Promise((resolve, reject) => {
+        const chunks: Uint8Array[] = [];
+        this.consume({
+          write(chunk) {
+            chunks.push(chunk);
+            return true;
+          },
+          end: () => resolve(joined(chunks)),
+          fail: reject,
+        });
+      });
+    }
+    return this.wholeForm;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    const queue: Uint8Array[] = [];
+    let ended = false;
+    let failed: Error | null = null;
+    let wake: (() => void) | null = null;
+    const notify = (): void => {
+      wake?.();
+      wake = null;
+    };
+    this.consume({
+      write(chunk) {
+        queue.push(chunk);
+        notify();
+        return false;
+      },
+      end() {
+        ended = true;
+        notify();
+      },
+      fail(error) {
+        failed = error;
+        notify();
+      },
+    });
+    try {
+      for (;;) {
+        const chunk = queue.shift();
+        if (chunk !== undefined) yield chunk;
+        else if (failed !== null) throw failed;
+        else if (ended) return;
+        else {
+          const more = new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          this.resume();
+          await more;
+        }
+      }
+    } finally {
+      if (!ended) this.cancel();
+    }
+  }
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const [first] = chunks;
+  if (first === undefined) return new Uint8Array(0);
+  return chunks.length === 1 ? first : Buffer.concat(chunks);
+}

@@ -1,0 +1,67 @@
+import type { Channel } from 'node:diagnostics_channel';
+import diagnostics_channel from 'node:diagnostics_channel';
+
+/** What is published on each channel. Names are `sluice:<key>`; publishing costs nothing while nobody listens. */
+export interface Events {
+  'listener:open': { listener: string; address: string };
+  'listener:close': { listener: string; reason: string };
+  /** The accept loop met an error such as EMFILE; it goes on by itself. */
+  'listener:error': { listener: string; error: Error };
+  'connection:accept': { listener: string; connectionId: number; peer: string };
+  'connection:refuse': { listener: string; peer: string; reason: string };
+  'connection:close': {
+    listener: string;
+    connectionId: number;
+    peer: string;
+    reason: string;
+    mayHaveLostRequest: boolean;
+  };
+  'request:start': { connectionId: number; method: string; target: string };
+  'request:end': { connectionId: number; method: string; target: string; status: number; durationMs: number };
+  /** A handler or a body failed; `error` is what was thrown. */
+  'request:error': { requestId: string; method: string; target: string; error: unknown };
+  'drain:stage': { server: string; stage: 'notice' | 'refuse' | 'finish' | 'force' | 'done'; liveCount: number };
+  'slots:reconcile': { listener: string; releasedConnectionCount: number; releasedRequestCount: number };
+  'upstream:connect': { upstream: string; endpoint: string };
+  'upstream:close': { upstream: string; endpoint: string; reason: string };
+  'upstream:retry': { upstream: string; endpoint: string; code: string };
+}
+
+export type EventName = keyof Events;
+
+export interface EventChannel<Message> {
+  /** Check before building a message. */
+  readonly heard: boolean;
+  publish(message: Message): void;
+}
+
+class TypedChannel<Message> implements EventChannel<Message> {
+  private readonly channel: Channel;
+
+  constructor(name: string) {
+    this.channel = diagnostics_channel.channel(name);
+  }
+
+  get heard(): boolean {
+    return this.channel.hasSubscribers;
+  }
+
+  publish(message: Message): void {
+    this.channel.publish(message);
+  }
+}
+
+/** The channel of an event, for publishing. Look it up once, at module level. */
+export function channel<Name extends EventName>(name: Name): EventChannel<Events[Name]> {
+  return new TypedChannel(`sluice:${name}`);
+}
+
+/** Listens to an event. Returns the function that stops listening. */
+export function onEvent<Name extends EventName>(name: Name, listen: (message: Events[Name]) => void): () => void {
+  // diagnostics_channel is untyped; `channel()` is the only publisher on these names and is typed by the same table.
+  const listener = (message: unknown): void => listen(message as Events[Name]);
+  diagnostics_channel.subscribe(`sluice:${name}`, listener);
+  return () => {
+    diagnostics_channel.unsubscribe(`sluice:${name}`, listener);
+  };
+}

@@ -1,0 +1,174 @@
+import type { IncomingBody } from './body.ts';
+import { Failure } from './failure.ts';
+import type { HeaderFields } from './headers.ts';
+import type { InformationalResponse, Peer } from './message.ts';
+
+export type Protocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
+
+/** What an engine does for the request it has made. */
+export interface Exchange {
+  /** Aborts when the client has gone, on the request's timeout, and at the forced end of a drain. Made when first asked. */
+  signal(): AbortSignal;
+  /** Ends the request early: the signal aborts and body reads reject with this failure. */
+  abort(failure: Failure): void;
+  /** Sends a 1xx response now; nothing to an HTTP/1.0 client. */
+  inform(response: InformationalResponse): void;
+  /** A name for this request that is unique in this process. */
+  requestId(): string;
+}
+
+const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * One request. It has the members of a Fetch `Request` that programs use, each made only when touched.
+ * `target` is in origin-form (`/path?query`), `*`, or `host:port` for CONNECT; absolute-form was taken apart already.
+ */
+export class HttpRequest {
+  readonly method: string;
+  readonly target: string;
+  /** Host and port the client asked for: absolute-form, else the `host` header, else empty (HTTP/1.0). */
+  readonly authority: string;
+  readonly protocol: Protocol;
+  readonly headers: HeaderFields;
+  readonly peer: Peer;
+  /** The body as it arrives, `null` when the request has none. For layers and proxies; handlers use `text()` and so on. */
+  readonly incoming: IncomingBody | null;
+  /** What a route pattern matched, decoded; `*` is the rest. Set by the router. */
+  params: Readonly<Record<string, string>> = NO_PARAMS;
+  /** The state its route was given. */
+  state: unknown = undefined;
+  private readonly exchange: Exchange;
+  private givenId: string | null = null;
+  private queryForm: URLSearchParams | null = null;
+
+  constructor(
+    method: string,
+    target: string,
+    authority: string,
+    protocol: Protocol,
+    headers: HeaderFields,
+    peer: Peer,
+    incoming: IncomingBody | null,
+    exchange: Exchange,
+  ) {
+    this.method = method;
+    this.target = target;
+    this.authority = authority;
+    this.protocol = protocol;
+    this.headers = headers;
+    this.peer = peer;
+    this.incoming = incoming;
+    this.exchange = exchange;
+  }
+
+  /** The path as received, still percent-encoded, without the query. */
+  get path(): string {
+    const mark = this.target.indexOf('?');
+    return mark === -1 ? this.target : this.target.slice(0, mark);
+  }
+
+  get query(): URLSearchParams {
+    if (this.queryForm === null) {
+      const mark = this.target.indexOf('?');
+      this.queryForm = new URLSearchParams(mark === -1 ? '' : this.target.slice(mark));
+    }
+    return this.queryForm;
+  }
+
+  /** The absolute URL, as Fetch has it. */
+  get url(): string {
+    const path = this.target.startsWith('/') ? this.target : '/';
+    return `${this.peer.secure ? 'https' : 'http'}://${this.authority === '' ? 'localhost' : this.authority}${path}`;
+  }
+
+  /** Unique in this process, or what a layer has set. */
+  get id(): string {
+    this.givenId ??= this.exchange.requestId();
+    return this.givenId;
+  }
+
+  set id(id: string) {
+    this.givenId = id;
+  }
+
+  /** Aborts when the client has gone, on the request's timeout, and at the forced end of a drain. */
+  get signal(): AbortSignal {
+    return this.exchange.signal();
+  }
+
+  /** Ends the request early: the signal aborts, and body reads reject with this failure. */
+  abort(failure: Failure): void {
+    this.exchange.abort(failure);
+  }
+
+  /** Sends an informational response, such as 103 Early Hints, before the answer. */
+  inform(response: InformationalResponse): void {
+    this.exchange.inform(response);
+  }
+
+  /** Fields after a chunked body; `null` until it has been read to its end. */
+  get trailers(): HeaderFields | null {
+    return this.incoming?.trailers ?? null;
+  }
+
+  get bodyUsed(): boolean {
+    return this.incoming?.used ?? false;
+  }
+
+  get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    return this.incoming === null ? null : ReadableStream.from(plainChunks(this.incoming));
+  }
+
+  /** The body's chunks as they arrive. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    if (this.incoming !== null) yield* this.incoming;
+  }
+
+  bytes(): Promise<Uint8Array> {
+    return this.incoming === null ? Promise.resolve(NO_BYTES) : this.incoming.whole();
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    return plain(await this.bytes()).buffer;
+  }
+
+  /** The body as UTF-8; a byte order mark is dropped. */
+  async text(): Promise<string> {
+    return new TextDecoder().decode(await this.bytes());
+  }
+
+  /** The body as JSON. Rejects with `body-invalid` (400) when it is not. */
+  async json(): Promise<unknown> {
+    const text = await this.text();
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new Failure('body-invalid', undefined, { cause: error });
+    }
+  }
+
+  async blob(): Promise<Blob> {
+    return new Blob([plain(await this.bytes())], { type: this.headers.get('content-type') ?? '' });
+  }
+
+  /** A form as Fetch reads it. Rejects with `body-invalid` (400) when it is not one. */
+  async formData(): Promise<FormData> {
+    const bytes = plain(await this.bytes());
+    const headers = { 'content-type': this.headers.get('content-type') ?? '' };
+    try {
+      return await new Response(bytes, { headers }).formData();
+    } catch (error) {
+      throw new Failure('body-invalid', undefined, { cause: error });
+    }
+  }
+}
+
+/** A copy that owns its memory: chunks share Node's pool, and Fetch hands out whole buffers. */
+function plain(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}
+
+async function* plainChunks(body: IncomingBody): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  for await (const chunk of body) yield plain(chunk);
+}

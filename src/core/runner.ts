@@ -1,0 +1,87 @@
+import type { Socket } from 'node:net';
+import type { Clock, DateValue } from './clock.ts';
+import type { Failure } from './failure.ts';
+import type { Handler } from './handler.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { Peer } from './message.ts';
+
+/** What a connection is doing, as `status()` counts it. */
+export type Activity = 'handshake' | 'reading' | 'in-flight' | 'idle' | 'stream';
+
+/** Why a connection ended. `mayHaveLostRequest` reasons are counted apart. */
+export const CLOSE_REASONS = {
+  'client-closed': { mayHaveLostRequest: false },
+  'client-reset': { mayHaveLostRequest: false },
+  'keep-alive-off': { mayHaveLostRequest: false },
+  'idle-timeout': { mayHaveLostRequest: false },
+  'requests-exhausted': { mayHaveLostRequest: false },
+  'bad-request': { mayHaveLostRequest: false },
+  'request-timeout': { mayHaveLostRequest: false },
+  'write-stall': { mayHaveLostRequest: true },
+  'response-broken': { mayHaveLostRequest: true },
+  'drained-idle': { mayHaveLostRequest: false },
+  /** Bytes came in after an idle connection had been closed: a request may have been under way. */
+  'drained-raced': { mayHaveLostRequest: true },
+  'drained-answered': { mayHaveLostRequest: false },
+  'drain-forced': { mayHaveLostRequest: true },
+  'server-closed': { mayHaveLostRequest: true },
+  refused: { mayHaveLostRequest: false },
+  'taken-over': { mayHaveLostRequest: false },
+  'socket-error': { mayHaveLostRequest: true },
+  reconciled: { mayHaveLostRequest: true },
+} as const satisfies Record<string, { mayHaveLostRequest: boolean }>;
+
+export type CloseReason = keyof typeof CLOSE_REASONS;
+
+/** A request in flight, as a drain report names it. */
+export interface RequestInFlight {
+  readonly method: string;
+  readonly target: string;
+  readonly sinceMs: number;
+}
+
+/** What a runner lets its connection ask of it. */
+export interface ConnectionWork {
+  /** Regularly, to check deadlines. */
+  sweep(nowMs: number): void;
+  /** A drain has begun: finish what is begun, say close, then close. */
+  drain(): void;
+  /** The grace is over: abort what is running; the socket is destroyed right after. */
+  abort(failure: Failure): void;
+  /** The request in flight, if there is one. */
+  inFlight(): RequestInFlight | null;
+}
+
+/** Shared by every connection of a server, read at each request: a reload swaps the handler. */
+export interface Service {
+  handler: Handler;
+  readonly clock: Clock;
+  readonly date: DateValue;
+  /** A request begins. `false` when too many are in flight: answer 503 and keep the connection. */
+  beginRequest(): boolean;
+  endRequest(): void;
+  /** How long an idle connection may still send a request once a drain has begun. */
+  readonly quietMs: number;
+}
+
+/** One accepted connection, as a runner sees it. The connection owns the socket and its end. */
+export interface Connection {
+  readonly id: number;
+  readonly socket: Socket;
+  readonly peer: Peer;
+  readonly life: Lifecycle;
+  readonly service: Service;
+  activity: Activity;
+  /** The runner takes the connection; called once, in `run`. */
+  attend(work: ConnectionWork): void;
+  /** Ends the connection now. The first reason is kept. */
+  close(reason: CloseReason): void;
+}
+
+/** One protocol on one accepted connection. */
+export interface ConnectionRunner {
+  readonly name: string;
+  run(connection: Connection): void;
+  /** Called synchronously when the listener is over its budget; must end the socket itself. */
+  refuse(socket: Socket): void;
+}
