@@ -1,0 +1,22 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { failuresPage } from './failures-page.ts';
+
+/** A committed file that is made from the code. */
+interface Output {
+  /** From the repository's root. */
+  readonly path: string;
+  readonly make: () => string;
+}
+
+/** Every generated file. `test/architecture/generated.test.ts` fails when a committed one is out of date. */
+export const OUTPUTS: readonly Output[] = [{ path: 'docs/failures.md', make: failuresPage }];
+
+if (import.meta.main) {
+  const root = resolve(import.meta.dirname, '..');
+  for (const { path, make } of OUTPUTS) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), make());
+    console.log(path);
+  }
+}
