@@ -1,0 +1,33 @@
+import { onEvent } from '../core/events.ts';
+import { Failure } from '../core/failure.ts';
+import type { Log } from './log.ts';
+
+/** Writes what a server reports about itself to a log. Returns the function that stops it. */
+export function logEvents(log: Log): () => void {
+  const stops = [
+    onEvent('request:error', ({ requestId, method, target, error }) => {
+      const request = { requestId, method, target };
+      // A failure with a code is an answer that was meant; anything else is a bug and needs its stack.
+      if (error instanceof Failure)
+        log.warn(error.message, { code: error.code, ...request, cause: reason(error.cause) });
+      else log.error('a handler failed', { ...request, error });
+    }),
+    onEvent('listener:error', ({ listener, error }) => log.warn('accepting failed, trying again', { listener, error })),
+    onEvent('drain:stage', ({ stage, liveCount }) => log.debug(`drain: ${stage}`, { liveCount })),
+  ];
+  if (log.writes('debug')) {
+    stops.push(
+      onEvent('connection:refuse', (event) => log.debug('connection refused', event)),
+      onEvent('connection:close', (event) => log.debug('connection closed', event)),
+      onEvent('upstream:retry', (event) => log.debug('sent again to another connection', event)),
+      onEvent('upstream:close', (event) => log.debug('upstream connection closed', event)),
+    );
+  }
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+function reason(cause: unknown): string | undefined {
+  return cause instanceof Error ? cause.message : undefined;
+}

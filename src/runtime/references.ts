@@ -1,0 +1,93 @@
+import { didYouMean } from '../core/options.ts';
+import type { Path, Problem } from './problem.ts';
+
+/** A problem before it has a place. */
+export type Finding = Omit<Problem, 'place'>;
+
+/** A value in a list of blocks, where it is. */
+interface Entry {
+  readonly path: Path;
+  readonly value: string;
+}
+
+/**
+ * What holds between entries: names are unique, and what is named exists. Reads the data as it was written, so that it
+ * finds its faults in the same run as those of the schema.
+ */
+export function checkReferences(data: unknown): Finding[] {
+  const upstreams = entries(data, 'upstreams', 'name');
+  const listeners = entries(data, 'listeners', 'name');
+  const usedUpstreams = entries(data, 'routes', 'proxy', 'upstream');
+  const usedListeners = entries(data, 'routes', 'match', 'listener');
+  const lost = unresolved(usedUpstreams, upstreams, 'upstream');
+  return [
+    ...repeated(upstreams, 'an upstream with this name is here already'),
+    ...repeated(listeners, 'a listener with this name is here already'),
+    ...repeated(
+      entries(data, 'listeners', 'bind').filter(({ value }) => !value.endsWith(':0')),
+      'another listener is bound to this address already',
+    ),
+    ...lost,
+    ...unresolved(usedListeners, listeners, 'listener'),
+    ...routeFindings(data),
+    ...(lost.length > 0 ? [] : unused(usedUpstreams, upstreams)),
+  ];
+}
+
+/** What a route can do with a request. */
+export const ROUTE_ACTIONS = ['respond', 'redirect', 'proxy'] as const;
+
+function routeFindings(data: unknown): Finding[] {
+  return list(data, 'routes').flatMap(({ path, value }) => {
+    if (typeof value !== 'object' || value === null) return [];
+    const [first, ...more] = ROUTE_ACTIONS.filter((action) => action in value);
+    if (first === undefined) return [fault(path, `expected one of ${ROUTE_ACTIONS.join(', ')}`)];
+    return more.map((action) => fault([...path, action], `a route does one thing, and this one has ${first} already`));
+  });
+}
+
+function repeated(all: readonly Entry[], message: string): Finding[] {
+  const seen = new Set<string>();
+  return all.flatMap(({ path, value }) => {
+    if (seen.has(value)) return [fault(path, message)];
+    seen.add(value);
+    return [];
+  });
+}
+
+function unresolved(uses: readonly Entry[], known: readonly Entry[], what: string): Finding[] {
+  const names = known.map(({ value }) => value);
+  return uses
+    .filter(({ value }) => !names.includes(value))
+    .map(({ path, value }) => {
+      const near = didYouMean(value, names);
+      const hint =
+        near !== null ? `, did you mean ${near}?` : names.length > 0 ? `; known are ${names.join(', ')}` : '';
+      return fault(path, `there is no ${what} named ${JSON.stringify(value)}${hint}`);
+    });
+}
+
+function unused(uses: readonly Entry[], known: readonly Entry[]): Finding[] {
+  const names = new Set(uses.map(({ value }) => value));
+  return known
+    .filter(({ value }) => !names.has(value))
+    .map(({ path, value }) => ({ severity: 'warning', message: `no route uses the upstream ${value}`, path }));
+}
+
+/** The texts at `key` (and `deeper`) of every block in a top-level list. */
+function entries(data: unknown, name: string, ...keys: readonly string[]): Entry[] {
+  return list(data, name).flatMap(({ path, value }) => {
+    let at = value;
+    for (const key of keys) at = typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined;
+    return typeof at === 'string' ? [{ path: [...path, ...keys], value: at }] : [];
+  });
+}
+
+function list(data: unknown, name: string): { path: Path; value: unknown }[] {
+  const value: unknown = typeof data === 'object' && data !== null ? Reflect.get(data, name) : undefined;
+  return Array.isArray(value) ? value.map((item: unknown, index) => ({ path: [name, index], value: item })) : [];
+}
+
+function fault(path: Path, message: string): Finding {
+  return { severity: 'error', message, path };
+}

@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { LOG_DEFAULTS, LOG_FORMATS, LOG_LEVELS } from '../ops/log.ts';
+import { listener } from './schema/listener.ts';
+import { route } from './schema/route.ts';
+import { SchemaTree } from './schema/tree.ts';
+import { milliseconds, required, setting } from './schema/unit.ts';
+import { upstream } from './schema/upstream.ts';
+
+const drain = z.strictObject({
+  noticeMs: setting(milliseconds, 'Announced and still serving, so that load balancers can turn away.', 0),
+  quietMs: setting(milliseconds, 'How long an idle connection may still send a request before it is closed.', 1000),
+  graceMs: setting(milliseconds, 'Until what is still running is cut off.', 30_000),
+});
+
+const logs = z.strictObject({
+  level: setting(z.enum(LOG_LEVELS), 'The least important lines that are written.', LOG_DEFAULTS.level),
+  format: setting(
+    z.enum(LOG_FORMATS),
+    'NDJSON, text for people, or text on a terminal and NDJSON elsewhere.',
+    LOG_DEFAULTS.format,
+  ),
+  access: setting(z.boolean(), 'One line for each request.', false),
+});
+
+/** The whole configuration. Unknown keys are errors. */
+export const configSchema = z.strictObject({
+  listeners: required(z.array(listener).min(1), 'Where requests come in.'),
+  routes: required(z.array(route).min(1), 'What is done with them; the first that matches wins.'),
+  upstreams: setting(z.array(upstream), 'Servers that routes pass requests on to.'),
+  drain: setting(drain, 'How the program stops.'),
+  logs: setting(logs, 'What is written to standard output.'),
+});
+
+/** A configuration that has been checked. */
+export type Config = z.output<typeof configSchema>;
+/** A configuration as it is written. */
+export type ConfigInput = z.input<typeof configSchema>;
+
+let tree: SchemaTree | null = null;
+
+/** The schema by path; made when first asked for. */
+export function configTree(): SchemaTree {
+  tree ??= new SchemaTree(configSchema);
+  return tree;
+}

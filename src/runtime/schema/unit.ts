@@ -1,0 +1,41 @@
+import { z } from 'zod';
+
+const number = (want: string, check: (schema: z.ZodNumber) => z.ZodNumber): z.ZodNumber => check(z.number(want));
+
+/** Values by the unit in their name. The message says what is expected; `explain.ts` puts it into a sentence. */
+export const milliseconds = number('milliseconds, 0 or more', (schema) => schema.min(0, 'milliseconds, 0 or more'));
+export const bytes = number('a whole number of bytes, 0 or more', (schema) =>
+  schema.int('a whole number of bytes, 0 or more').min(0, 'a whole number of bytes, 0 or more'),
+);
+export const bytesPerSec = number('bytes per second, 0 or more', (schema) =>
+  schema.min(0, 'bytes per second, 0 or more'),
+);
+export const count = number('a whole number, 1 or more', (schema) =>
+  schema.int('a whole number, 1 or more').min(1, 'a whole number, 1 or more'),
+);
+export const text = z.string('text').min(1, 'text that is not empty');
+
+type Default = string | number | boolean | null | undefined;
+
+/** An entry that may be left out. `fallback` is the value the code then uses, for the documentation only. */
+export function setting<Schema extends z.ZodType>(
+  schema: Schema,
+  description: string,
+  fallback?: Default,
+): z.ZodExactOptional<Schema> {
+  return z.exactOptional(schema).meta(fallback === undefined ? { description } : { description, default: fallback });
+}
+
+/** A setting that `null` turns off. */
+export function offable<Schema extends z.ZodType>(
+  schema: Schema,
+  description: string,
+  fallback?: Default,
+): z.ZodExactOptional<z.ZodNullable<Schema>> {
+  return setting(z.nullable(schema), description, fallback);
+}
+
+/** An entry that must be there. */
+export function required<Schema extends z.ZodType>(schema: Schema, description: string): Schema {
+  return schema.meta({ description });
+}
