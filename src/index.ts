@@ -1,1 +1,14 @@
-export { HeaderFields } from './core/headers.ts';
+export { type Clock, type ClockTimer, systemClock } from './core/clock.ts';
+export { type EventName, type Events, onEvent } from './core/events.ts';
+export { type Blame, FAULTS, Failure, type Fault, type FaultCode, type RetryClass } from './core/failure.ts';
+export type { BodyMode, Handler, Layer } from './core/handler.ts';
+export { stack } from './core/handler.ts';
+export { HeaderFields, type HeaderSource } from './core/headers.ts';
+export type { HttpResponse, InformationalResponse, Peer, ResponseBody, Takeover } from './core/message.ts';
+export { HttpRequest } from './core/request.ts';
+export type { CloseReason, Connection, ConnectionRunner, ConnectionWork } from './core/runner.ts';
+export { BindError } from './server/bind.ts';
+export type { DrainReport, DrainStage, ForcedConnection } from './server/drain.ts';
+export type { DrainOptions, Limits, ListenerOptions } from './server/options.ts';
+export { type ServeOptions, type Server, serve } from './server/serve.ts';
+export type { ListenerStatus, ServerInfo, ServerStatus } from './server/status.ts';

@@ -6,13 +6,22 @@ import type { HttpRequest } from './request.ts';
 
 const failed = channel('request:error');
 
-/** Calls the handler. The only place where a throw becomes a status; never throws, never rejects. */
-export function answer(handler: Handler, request: HttpRequest): HttpResponse | Promise<HttpResponse> {
+/**
+ * Calls the handler and hands its answer on: at once where the handler is synchronous. The only place where a throw
+ * becomes a status.
+ */
+export function answer(handler: Handler, request: HttpRequest, respond: (response: HttpResponse) => void): void {
+  let response: HttpResponse | Promise<HttpResponse>;
   try {
-    const response = handler(request);
-    return response instanceof Promise ? response.catch((error: unknown) => failureResponse(error, request)) : response;
+    response = handler(request);
   } catch (error) {
-    return failureResponse(error, request);
+    respond(failureResponse(error, request));
+    return;
+  }
+  if (response instanceof Promise) {
+    response.then(respond, (error: unknown) => respond(failureResponse(error, request)));
+  } else {
+    respond(response);
   }
 }
 

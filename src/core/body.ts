@@ -26,8 +26,6 @@ export interface BodyOwner {
 export class IncomingBody implements AsyncIterable<Uint8Array> {
   /** From content-length; `null` when only the end tells. */
   readonly lengthBytes: number | null;
-  /** More than this is 413; `null` for no limit. A layer may change it until reading begins. */
-  maxBytes: number | null;
   /** Fields after a chunked body, once it has ended. */
   trailers: HeaderFields | null = null;
   receivedBytes = 0;
@@ -38,12 +36,30 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   private sink: BodySink | null = null;
   private reading = false;
   private wholeForm: Promise<Uint8Array> | null = null;
+  private limitBytes: number | null;
+  private limitIsDefault = true;
   private readonly owner: BodyOwner;
 
-  constructor(owner: BodyOwner, lengthBytes: number | null, maxBytes: number | null) {
+  /** `defaultMaxBytes` is the listener's limit, in force until a layer sets another or a proxy lifts it. */
+  constructor(owner: BodyOwner, lengthBytes: number | null, defaultMaxBytes: number | null) {
     this.owner = owner;
     this.lengthBytes = lengthBytes;
-    this.maxBytes = maxBytes;
+    this.limitBytes = defaultMaxBytes;
+  }
+
+  /** More than this is 413; `null` for no limit. A layer may change it until reading begins. */
+  get maxBytes(): number | null {
+    return this.limitBytes;
+  }
+
+  set maxBytes(bytes: number | null) {
+    this.limitBytes = bytes;
+    this.limitIsDefault = false;
+  }
+
+  /** A body that is passed on as it comes needs no limit of its own; one that a layer has set stays. */
+  liftDefaultLimit(): void {
+    if (this.limitIsDefault) this.limitBytes = null;
   }
 
   /** Bytes that have arrived and nobody has taken yet. */

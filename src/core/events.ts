@@ -1,5 +1,6 @@
 import type { Channel } from 'node:diagnostics_channel';
 import diagnostics_channel from 'node:diagnostics_channel';
+import type { CloseReason } from './runner.ts';
 
 /** What is published on each channel. Names are `sluice:<key>`; publishing costs nothing while nobody listens. */
 export interface Events {
@@ -9,13 +10,7 @@ export interface Events {
   'listener:error': { listener: string; error: Error };
   'connection:accept': { listener: string; connectionId: number; peer: string };
   'connection:refuse': { listener: string; peer: string; reason: string };
-  'connection:close': {
-    listener: string;
-    connectionId: number;
-    peer: string;
-    reason: string;
-    mayHaveLostRequest: boolean;
-  };
+  'connection:close': { listener: string; connectionId: number; peer: string; reason: CloseReason };
   'request:start': { connectionId: number; method: string; target: string };
   'request:end': { connectionId: number; method: string; target: string; status: number; durationMs: number };
   /** A handler or a body failed; `error` is what was thrown. */

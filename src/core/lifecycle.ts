@@ -51,9 +51,11 @@ export class Lifecycle {
   /**
    * A child lifecycle. A child opened while the parent drains starts draining itself (a connection from the accept
    * queue is served, then closed); one opened in a closed parent is closed at once, with the parent's reason.
+   * `begun`: the child is made for one piece of work that counts from the start, so a drain under way waits for it.
    */
-  open(hooks: LifecycleHooks = {}): Lifecycle {
+  open(hooks: LifecycleHooks = {}, begun = false): Lifecycle {
     const child = new Lifecycle(hooks, this);
+    if (begun) child.workCount = 1;
     if (this.phase === 'closed') {
       child.close(this.reason ?? 'closed');
       return child;

@@ -9,6 +9,8 @@ export type Protocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
 export interface Exchange {
   /** Aborts when the client has gone, on the request's timeout, and at the forced end of a drain. Made when first asked. */
   signal(): AbortSignal;
+  /** Calls `listener` when the signal would abort, without making a signal. */
+  onAbort(listener: (failure: Failure) => void): void;
   /** Ends the request early: the signal aborts and body reads reject with this failure. */
   abort(failure: Failure): void;
   /** Sends a 1xx response now; nothing to an HTTP/1.0 client. */
@@ -95,6 +97,11 @@ export class HttpRequest {
   /** Aborts when the client has gone, on the request's timeout, and at the forced end of a drain. */
   get signal(): AbortSignal {
     return this.exchange.signal();
+  }
+
+  /** The cheap form of `signal`: `listener` is called at most once, when the signal would abort. */
+  onAbort(listener: (failure: Failure) => void): void {
+    this.exchange.onAbort(listener);
   }
 
   /** Ends the request early: the signal aborts, and body reads reject with this failure. */

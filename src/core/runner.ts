@@ -46,8 +46,10 @@ export interface ConnectionWork {
   sweep(nowMs: number): void;
   /** A drain has begun: finish what is begun, say close, then close. */
   drain(): void;
-  /** The grace is over: abort what is running; the socket is destroyed right after. */
+  /** The grace is over: tell what is running; the socket is destroyed right after. */
   abort(failure: Failure): void;
+  /** The socket is closed: let go of everything. Called once. */
+  closed(): void;
   /** The request in flight, if there is one. */
   inFlight(): RequestInFlight | null;
 }
@@ -57,7 +59,7 @@ export interface Service {
   handler: Handler;
   readonly clock: Clock;
   readonly date: DateValue;
-  /** A request begins. `false` when too many are in flight: answer 503 and keep the connection. */
+  /** A request begins. `false` when too many are in flight: answer 503 and keep the connection; nothing to end then. */
   beginRequest(): boolean;
   endRequest(): void;
   /** How long an idle connection may still send a request once a drain has begun. */
@@ -72,9 +74,13 @@ export interface Connection {
   readonly life: Lifecycle;
   readonly service: Service;
   activity: Activity;
+  /** Why it will have ended, once its socket closes by itself. */
+  reason: CloseReason | null;
   /** The runner takes the connection; called once, in `run`. */
   attend(work: ConnectionWork): void;
-  /** Ends the connection now. The first reason is kept. */
+  /** Bytes written that the kernel has not taken yet. */
+  unsentBytes(): number;
+  /** Destroys the socket. A reason that is set already is kept. */
   close(reason: CloseReason): void;
 }
 

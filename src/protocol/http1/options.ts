@@ -56,3 +56,5 @@ export const LINGER_MS = 2000;
 export const READ_AHEAD_MAX_BYTES = 65_536;
 /** A client that has shut its sending side while a request runs is probed after this long, to learn whether it is gone. */
 export const HALF_CLOSE_PROBE_MS = 1000;
+/** While a client leaves this much of its answers untaken, its next request waits. */
+export const UNSENT_MAX_BYTES = 262_144;

@@ -1,0 +1,53 @@
+/** A rate is judged over this long at most: what came fast long ago does not excuse a stall now. */
+const CREDIT_MAX_MS = 10_000;
+/** Before a rate is judged at all. */
+const CREDIT_START_MS = 1000;
+
+/**
+ * The least rate at which bytes must come, as a bucket that drains by time and fills by bytes. It begins with the
+ * worth of a second, so a peer that sends nothing is too slow after a second, and a drip never resets anything.
+ */
+export class RateFloor {
+  private readonly bytesPerSec: number;
+  private creditBytes: number;
+  private atMs: number;
+
+  constructor(bytesPerSec: number, nowMs: number) {
+    this.bytesPerSec = bytesPerSec;
+    this.creditBytes = (bytesPerSec * CREDIT_START_MS) / 1000;
+    this.atMs = nowMs;
+  }
+
+  /** Bytes have come. */
+  observe(bytes: number): void {
+    this.creditBytes = Math.min(this.creditBytes + bytes, (this.bytesPerSec * CREDIT_MAX_MS) / 1000);
+  }
+
+  /** Whether the peer has been too slow by now. */
+  tooSlow(nowMs: number): boolean {
+    this.creditBytes -= (this.bytesPerSec * (nowMs - this.atMs)) / 1000;
+    this.atMs = nowMs;
+    return this.creditBytes < 0;
+  }
+
+  /** Time during which we did not read does not count. */
+  skipTo(nowMs: number): void {
+    this.atMs = nowMs;
+  }
+}
+
+/** A peer that takes none of the bytes it is sent. */
+export class WriteStall {
+  private unsentBytes = 0;
+  private sinceMs = 0;
+
+  /** Whether not one byte has been taken for `timeoutMs`. */
+  stalled(unsentBytes: number, nowMs: number, timeoutMs: number): boolean {
+    if (unsentBytes === 0 || unsentBytes !== this.unsentBytes) {
+      this.unsentBytes = unsentBytes;
+      this.sinceMs = nowMs;
+      return false;
+    }
+    return nowMs - this.sinceMs >= timeoutMs;
+  }
+}

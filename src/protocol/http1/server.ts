@@ -1,0 +1,350 @@
+import type { Socket } from 'node:net';
+import { answer, failureResponse, statusResponse } from '../../core/answer.ts';
+import type { IncomingBody } from '../../core/body.ts';
+import { channel } from '../../core/events.ts';
+import { Failure } from '../../core/failure.ts';
+import { discardBody, type HttpResponse, type Takeover } from '../../core/message.ts';
+import { HttpRequest } from '../../core/request.ts';
+import type { CloseReason, Connection, ConnectionRunner, ConnectionWork, RequestInFlight } from '../../core/runner.ts';
+import { WriteStall } from './deadlines.ts';
+import { Http1Exchange } from './exchange.ts';
+import { Intake, type IntakeOwner } from './intake.ts';
+import { HALF_CLOSE_PROBE_MS, type Http1Limits, LINGER_MS, UNSENT_MAX_BYTES } from './options.ts';
+import { Output } from './output.ts';
+import type { RequestHead } from './parse.ts';
+
+const started = channel('request:start');
+const ended = channel('request:end');
+
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+const REFUSAL_BODY = '{"error":"connection-budget-exceeded","message":"Too many connections."}\n';
+const REFUSAL = `HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: ${REFUSAL_BODY.length}\r\nretry-after: 1\r\nconnection: close\r\n\r\n${REFUSAL_BODY}`;
+const NO_BYTES = Buffer.alloc(0);
+
+/** HTTP/1.1 on one plaintext or decrypted connection. */
+export function http1Runner(limits: Http1Limits): ConnectionRunner {
+  return {
+    name: 'http1',
+    run(connection) {
+      connection.attend(new Http1ServerConnection(connection, limits));
+    },
+    refuse(socket) {
+      socket.end(REFUSAL, 'latin1');
+    },
+  };
+}
+
+/** One connection: its requests one after another, each answered before the next begins, and its end. */
+class Http1ServerConnection implements ConnectionWork, IntakeOwner {
+  nowMs: number;
+  private readonly connection: Connection;
+  private readonly socket: Socket;
+  private readonly limits: Http1Limits;
+  private readonly intake: Intake;
+  private readonly output: Output;
+  private exchange: Http1Exchange | null = null;
+  private receiving = false;
+  private moreInChunk = false;
+  private lingering = false;
+  private requestCount = 0;
+  /** When the present state began: idle, head, end of the peer's side, lingering. */
+  private sinceMs: number;
+  private quietUntilMs = Number.POSITIVE_INFINITY;
+  private stall: WriteStall | null = null;
+  private probed = false;
+  private taken = false;
+  private readonly onData = (chunk: Buffer): void => this.receive(chunk);
+  private readonly onEnd = (): void => this.endOfInput();
+  private readonly onDrain = (): void => this.drained();
+  private readonly sendNow = (text: string): void => this.output.text(text);
+
+  constructor(connection: Connection, limits: Http1Limits) {
+    this.connection = connection;
+    this.socket = connection.socket;
+    this.limits = limits;
+    this.nowMs = connection.service.clock.now();
+    this.sinceMs = this.nowMs;
+    this.intake = new Intake(this, this.socket, limits);
+    this.output = new Output(this.socket, (error) => this.streamed(error));
+    this.socket.on('data', this.onData).on('end', this.onEnd).on('drain', this.onDrain);
+  }
+
+  // ── in ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get busy(): boolean {
+    return this.exchange !== null || this.socket.writableLength > UNSENT_MAX_BYTES;
+  }
+
+  get closing(): boolean {
+    return this.lingering || this.socket.destroyed;
+  }
+
+  private receive(chunk: Buffer): void {
+    this.nowMs = this.connection.service.clock.now();
+    if (this.lingering) {
+      if (this.connection.reason === 'drained-idle') this.connection.reason = 'drained-raced';
+      return;
+    }
+    this.receiving = true;
+    this.output.gather();
+    try {
+      this.intake.take(chunk);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      this.refuse(error, 'bad-request');
+    } finally {
+      this.receiving = false;
+      this.output.release();
+    }
+  }
+
+  headBegun(): void {
+    this.connection.activity = 'reading';
+    this.sinceMs = this.nowMs;
+  }
+
+  bodyWanted(): void {
+    if (this.exchange?.expectsContinue !== true || this.exchange.stage !== 'handling') return;
+    this.exchange.expectsContinue = false;
+    this.output.text(CONTINUE);
+  }
+
+  discarded(whole: boolean): void {
+    if (whole) this.rest();
+    else this.shutdown('keep-alive-off');
+  }
+
+  private endOfInput(): void {
+    this.nowMs = this.connection.service.clock.now();
+    this.intake.end();
+    this.sinceMs = this.nowMs;
+    if (this.exchange === null && !this.lingering && !this.intake.hasAhead) this.shutdown('client-closed');
+  }
+
+  private drained(): void {
+    this.output.drained();
+    if (this.exchange === null && !this.lingering) this.goOn();
+  }
+
+  // ── a request and its answer ──────────────────────────────────────────────────────────────────────────────────
+
+  begin(head: RequestHead, body: IncomingBody | null, more: boolean): void {
+    const { connection } = this;
+    const { section, minorVersion, method, target } = head;
+    if (method === 'TRACE') throw new Failure('method-refused');
+    if (section.expect !== null && minorVersion === 1 && section.expect.toLowerCase() !== '100-continue') {
+      throw new Failure('expectation-failed');
+    }
+    this.requestCount += 1;
+    const exchange = new Http1Exchange(head, body, this.nowMs, connection.id, this.requestCount, this.sendNow);
+    const protocol = minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
+    const { fields } = section;
+    const request = new HttpRequest(method, target, head.authority, protocol, fields, connection.peer, body, exchange);
+    exchange.request = request;
+    this.exchange = exchange;
+    this.moreInChunk = more;
+    connection.activity = 'in-flight';
+    if (started.heard) started.publish({ connectionId: connection.id, method, target });
+    if (connection.service.beginRequest()) {
+      exchange.admitted = true;
+      answer(connection.service.handler, request, (response) => this.respond(exchange, response));
+    } else this.respond(exchange, statusResponse(new Failure('request-budget-exceeded')));
+    this.moreInChunk = false;
+  }
+
+  private respond(exchange: Http1Exchange, response: HttpResponse): void {
+    if (exchange.stage !== 'handling') {
+      discardBody(response.body);
+      return;
+    }
+    if (!this.receiving) this.nowMs = this.connection.service.clock.now();
+    exchange.stage = 'responding';
+    try {
+      this.send(exchange, response);
+    } catch (error) {
+      discardBody(response.body);
+      const { request } = exchange;
+      if (request === null) throw error;
+      const invalid = error instanceof Failure ? error : new Failure('response-invalid', undefined, { cause: error });
+      this.send(exchange, failureResponse(invalid, request));
+    }
+  }
+
+  private send(exchange: Http1Exchange, response: HttpResponse): void {
+    const { method, minorVersion } = exchange.head;
+    exchange.persist = this.mayPersist(exchange);
+    exchange.status = response.status;
+    const date = this.connection.service.date.at(this.nowMs);
+    const context = { method, minorVersion, persist: exchange.persist, date };
+    if (this.output.send(response, context, (take) => this.handOver(exchange, take)) === 'sent') this.finish(exchange);
+  }
+
+  /** Whether the connection stays open after this answer, as its head must say. */
+  private mayPersist(exchange: Http1Exchange): boolean {
+    const { intake, limits, connection } = this;
+    const more = this.moreInChunk || intake.hasAhead;
+    if (!exchange.keepAlive || intake.broken || (intake.ended && !more)) return false;
+    if (limits.requestsPerConnectionMaxCount !== null && this.requestCount >= limits.requestsPerConnectionMaxCount) {
+      return false;
+    }
+    // A request that is here already is answered too, even in a drain; the last answer says close.
+    if (connection.life.phase !== 'accepting' && !more) return false;
+    const unread = exchange.body !== null && intake.inBody && !exchange.body.used;
+    return !unread || (!exchange.expectsContinue && intake.discardable);
+  }
+
+  private streamed(error: Error | null): void {
+    const { exchange } = this;
+    if (exchange === null) return;
+    if (error === null) this.finish(exchange);
+    else {
+      const { request } = exchange;
+      if (request !== null && !this.socket.destroyed) failureResponse(error, request);
+      this.finish(exchange);
+      // A reset, because to a client whose body ends with the connection a FIN would make it look complete.
+      this.connection.reason ??= 'response-broken';
+      this.socket.resetAndDestroy();
+    }
+  }
+
+  private finish(exchange: Http1Exchange): void {
+    this.release(exchange);
+    if (this.closing) return;
+    if (!exchange.persist) this.shutdown(this.lastReason(exchange));
+    else if (this.intake.broken) this.shutdown('bad-request');
+    else if (this.intake.inBody) {
+      this.sinceMs = this.nowMs;
+      this.intake.discardRest();
+    } else this.rest();
+  }
+
+  private release(exchange: Http1Exchange): void {
+    if (exchange.stage === 'done') return;
+    exchange.stage = 'done';
+    this.exchange = null;
+    if (exchange.admitted) this.connection.service.endRequest();
+    if (ended.heard) {
+      const { method, target, status, sinceMs } = exchange;
+      const durationMs = this.connection.service.clock.now() - sinceMs;
+      ended.publish({ connectionId: this.connection.id, method, target, status, durationMs });
+    }
+  }
+
+  private lastReason(exchange: Http1Exchange): CloseReason {
+    if (this.connection.life.phase !== 'accepting') return 'drained-answered';
+    if (this.intake.broken) return 'bad-request';
+    const max = this.limits.requestsPerConnectionMaxCount;
+    return exchange.keepAlive && max !== null && this.requestCount >= max ? 'requests-exhausted' : 'keep-alive-off';
+  }
+
+  /** Between two requests. */
+  private rest(): void {
+    this.connection.activity = 'idle';
+    this.sinceMs = this.nowMs;
+    this.stall = null;
+    if (!this.receiving) this.goOn();
+  }
+
+  private goOn(): void {
+    const ahead = this.intake.takeAhead();
+    this.intake.proceed();
+    if (ahead !== null) this.receive(ahead);
+    if (this.intake.ended && this.exchange === null && !this.lingering) this.shutdown('client-closed');
+  }
+
+  private handOver(exchange: Http1Exchange, take: Takeover): void {
+    this.release(exchange);
+    this.connection.activity = 'stream';
+    this.connection.reason ??= 'taken-over';
+    this.taken = true;
+    this.socket.off('data', this.onData).off('end', this.onEnd).off('drain', this.onDrain);
+    this.socket.pause();
+    take(this.socket, this.intake.takeAhead() ?? NO_BYTES);
+  }
+
+  // ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Answers what is not a request, and closes. */
+  private refuse(failure: Failure, reason: CloseReason): void {
+    const date = this.connection.service.date.at(this.nowMs);
+    const context = { method: 'GET', minorVersion: 1, persist: false, date } as const;
+    this.output.send(statusResponse(failure), context, () => undefined);
+    this.shutdown(reason);
+  }
+
+  /** FIN after the last answer; reads on for a while, so that a reset does not overtake it (RFC 9112 §9.6). */
+  private shutdown(reason: CloseReason): void {
+    if (this.lingering) return;
+    this.lingering = true;
+    this.sinceMs = this.nowMs;
+    this.connection.reason ??= reason;
+    this.output.end();
+    this.socket.resume();
+  }
+
+  sweep(nowMs: number): void {
+    this.nowMs = nowMs;
+    if (this.taken) return;
+    if (this.lingering && nowMs - this.sinceMs >= LINGER_MS) this.socket.destroy();
+    else if (this.stalled(nowMs)) this.connection.close('write-stall');
+    else if (this.lingering) return;
+    else if (this.exchange !== null) this.sweepExchange(this.exchange, nowMs);
+    else if (this.intake.inBody) {
+      if (this.intake.tooSlow(nowMs)) this.shutdown('request-timeout');
+    } else if (this.intake.inHead) {
+      if (passed(this.sinceMs, this.limits.headTimeoutMs, nowMs) || this.intake.tooSlow(nowMs)) {
+        this.refuse(new Failure('head-timeout'), 'request-timeout');
+      }
+    } else if (nowMs >= this.quietUntilMs) this.shutdown('drained-idle');
+    else if (passed(this.sinceMs, this.limits.idleTimeoutMs, nowMs)) this.shutdown('idle-timeout');
+  }
+
+  private stalled(nowMs: number): boolean {
+    const { writeStallTimeoutMs } = this.limits;
+    if (writeStallTimeoutMs === null || this.socket.writableLength === 0) return false;
+    this.stall ??= new WriteStall();
+    return this.stall.stalled(this.connection.unsentBytes(), nowMs, writeStallTimeoutMs);
+  }
+
+  private sweepExchange(exchange: Http1Exchange, nowMs: number): void {
+    if (this.intake.inBody && this.intake.tooSlow(nowMs)) this.intake.break(new Failure('body-timeout'));
+    if (exchange.stage !== 'handling') return;
+    if (passed(exchange.sinceMs, this.limits.handlerTimeoutMs, nowMs)) {
+      const failure = new Failure('handler-timeout');
+      exchange.abort(failure);
+      this.respond(exchange, statusResponse(failure));
+    } else if (this.intake.ended && !this.probed && exchange.head.minorVersion === 1) {
+      // FIN alone does not tell a client that waits from one that is gone. A needless 100 is ignored by the one
+      // (RFC 9110 §15.2.1) and answered with a reset by the other, and then the request is aborted.
+      this.probed = nowMs - this.sinceMs >= HALF_CLOSE_PROBE_MS;
+      if (this.probed) this.output.text(CONTINUE);
+    }
+  }
+
+  drain(): void {
+    const nowMs = this.connection.service.clock.now();
+    this.quietUntilMs = nowMs + this.connection.service.quietMs;
+    this.sweep(nowMs);
+  }
+
+  abort(failure: Failure): void {
+    this.exchange?.abort(failure);
+  }
+
+  closed(): void {
+    const { exchange } = this;
+    if (exchange === null) return;
+    const failure = new Failure('client-gone');
+    exchange.abort(failure);
+    this.output.abort(failure);
+    this.release(exchange);
+  }
+
+  inFlight(): RequestInFlight | null {
+    return this.exchange;
+  }
+}
+
+function passed(sinceMs: number, timeoutMs: number | null, nowMs: number): boolean {
+  return timeoutMs !== null && nowMs - sinceMs >= timeoutMs;
+}

@@ -1,0 +1,113 @@
+import type { BodyMode, Handler } from '../core/handler.ts';
+import { withDefaults } from '../core/options.ts';
+import type { ConnectionRunner } from '../core/runner.ts';
+import { HTTP1_DEFAULTS, HTTP1_OFFABLE, type Http1Limits } from '../protocol/http1/options.ts';
+
+/** What a listener allows. `null` is off. */
+export interface Limits extends Http1Limits {
+  /** Open connections; one more is answered 503 and closed. Never above the process's file limit less a reserve. */
+  connectionMaxCount: number;
+  /** Open connections from one address. */
+  connectionPerPeerMaxCount: number | null;
+  /** Requests in flight; one more is answered 503, and its connection kept. */
+  requestMaxCount: number | null;
+}
+
+export const LIMIT_DEFAULTS: Readonly<Limits> = {
+  connectionMaxCount: 10_000,
+  connectionPerPeerMaxCount: null,
+  requestMaxCount: null,
+  ...HTTP1_DEFAULTS,
+};
+
+const LIMITS_OFFABLE = ['connectionPerPeerMaxCount', 'requestMaxCount', ...HTTP1_OFFABLE] as const;
+
+/** The stages of a drain. */
+export interface DrainOptions {
+  /** Lame duck: readiness fails, work is still admitted. */
+  noticeMs: number;
+  /** How long an idle keep-alive connection may still send a request, which is answered with close. */
+  quietMs: number;
+  /** After this, what is left is aborted and cut off. Counts from the end of the notice. */
+  graceMs: number;
+}
+
+export const DRAIN_DEFAULTS: Readonly<DrainOptions> = { noticeMs: 0, quietMs: 1000, graceMs: 30_000 };
+
+/** One address that is listened on. */
+export interface ListenerOptions {
+  /** For logs, metrics and `match.listener`; default: the address. */
+  readonly name?: string | undefined;
+  /** `host:port`, `[v6]:port`, `:port`, `unix:/path`, `fd:3`, or `systemd:name` from LISTEN_FDS. */
+  readonly bind: string;
+  readonly limits?: Partial<Limits> | undefined;
+  /** Whether bodies are read whole before the handler runs. Default `auto`. */
+  readonly body?: BodyMode | undefined;
+  /** Connections the kernel queues before they are accepted. Default 1024. */
+  readonly backlogCount?: number | undefined;
+  /** Several processes may listen on this address (SO_REUSEPORT). Default false. */
+  readonly reusePort?: boolean | undefined;
+  /** File mode of a unix socket, such as 0o660. */
+  readonly mode?: number | undefined;
+  /** Answers this listener's requests; default: the server's handler. */
+  readonly handler?: Handler | undefined;
+  /** Speaks on its connections in place of Sluice's own HTTP engines. */
+  readonly runner?: ConnectionRunner | undefined;
+  /** How often counters are compared with live connections; `null`, the default, is off. */
+  readonly reconcileMs?: number | null | undefined;
+}
+
+const LISTENER_DEFAULTS: Required<ListenerOptions> = {
+  name: undefined,
+  bind: '',
+  limits: undefined,
+  body: 'auto',
+  backlogCount: 1024,
+  reusePort: false,
+  mode: undefined,
+  handler: undefined,
+  runner: undefined,
+  reconcileMs: null,
+};
+
+/** Listener options with nothing left open. */
+export interface ListenerSettings extends ListenerOptions {
+  readonly name: string;
+  readonly limits: Limits;
+  readonly body: BodyMode;
+  readonly backlogCount: number;
+  readonly reusePort: boolean;
+  readonly reconcileMs: number | null;
+}
+
+/** Fills a listener's options up. Throws `TypeError` naming every wrong field. */
+export function listenerSettings(given: ListenerOptions): ListenerSettings {
+  const what = `listener ${given.name ?? given.bind}`;
+  const options = withDefaults<Required<ListenerOptions>>(what, LISTENER_DEFAULTS, given, ['reconcileMs']);
+  if (options.body !== 'auto' && options.body !== 'manual') {
+    throw new TypeError(`${what}: body: ${JSON.stringify(options.body)} is neither "auto" nor "manual"`);
+  }
+  return {
+    ...options,
+    name: options.name ?? options.bind,
+    limits: withDefaults(`${what} limits`, LIMIT_DEFAULTS, options.limits, LIMITS_OFFABLE),
+    body: options.body,
+    backlogCount: options.backlogCount ?? 1024,
+    reusePort: options.reusePort ?? false,
+    reconcileMs: options.reconcileMs ?? null,
+  };
+}
+
+/** Fills drain options up. Throws `TypeError` naming every wrong field. */
+export const drainSettings = (given: Partial<DrainOptions> | undefined): DrainOptions =>
+  withDefaults('drain', DRAIN_DEFAULTS, given);
+
+/** How often deadlines are checked: every 250 ms, or a quarter of the shortest timeout. */
+export function sweepPeriodMs(limits: Limits, quietMs: number): number {
+  const timeouts = [limits.headTimeoutMs, limits.idleTimeoutMs, limits.writeStallTimeoutMs, limits.handlerTimeoutMs];
+  const shortest = Math.min(
+    quietMs === 0 ? Number.POSITIVE_INFINITY : quietMs,
+    ...timeouts.filter((ms) => ms !== null),
+  );
+  return Math.max(1, Math.min(250, shortest / 4));
+}
