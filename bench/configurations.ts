@@ -27,10 +27,11 @@ export function sluiceConfiguration(job: Job, accessLog: boolean): string {
     job.site === 'proxy'
       ? { proxy: { upstream: 'origin' } }
       : { respond: { status: 200, headers, body: job.site === 'large' ? LARGE : HELLO } };
-  const layers = accessLog ? { layers: [{ accessLog: {} }] } : {};
+  const logs = accessLog ? { logs: { access: true } } : {};
   return JSON.stringify({
     listeners: [{ name: 'web', bind: `127.0.0.1:${job.port}` }],
-    routes: [{ match: { path: '/*' }, ...layers, ...route }],
+    routes: [{ match: { path: '/*' }, ...route }],
+    ...logs,
     ...(job.site === 'proxy' ? { upstreams: [origin] } : {}),
   });
 }
