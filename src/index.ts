@@ -7,6 +7,7 @@ export { HeaderFields, type HeaderSource } from './core/headers.ts';
 export type { HttpResponse, InformationalResponse, Peer, ResponseBody, Takeover } from './core/message.ts';
 export { HttpRequest } from './core/request.ts';
 export type { CloseReason, Connection, ConnectionRunner, ConnectionWork } from './core/runner.ts';
+export { type NodeRunnerOptions, nodeRunner } from './protocol/node/server.ts';
 export { BindError } from './server/bind.ts';
 export type { DrainReport, DrainStage, ForcedConnection } from './server/drain.ts';
 export type { DrainOptions, Limits, ListenerOptions } from './server/options.ts';

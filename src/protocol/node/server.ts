@@ -1,0 +1,134 @@
+import { createServer, type IncomingMessage, type RequestListener, Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { withDefaults } from '../../core/options.ts';
+import type { Connection, ConnectionRunner, ConnectionWork, RequestInFlight } from '../../core/runner.ts';
+
+/** Deadlines on connections that Node's HTTP server speaks on; `null` is off. */
+export interface NodeRunnerOptions {
+  /** First byte to end of head; over it the connection is closed. Default 30 000. */
+  headTimeoutMs: number | null;
+  /** Idle time before the first and between two requests. Default 60 000. */
+  idleTimeoutMs: number | null;
+}
+
+const NODE_RUNNER_DEFAULTS: Readonly<NodeRunnerOptions> = { headTimeoutMs: 30_000, idleTimeoutMs: 60_000 };
+
+const REFUSAL = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n';
+
+/**
+ * Hands connections to Node's own HTTP server, so that an Express, Fastify or Koa app runs unchanged under Sluice's
+ * listener, budgets and drain. Give the app's request listener, or an `http.Server` that is not listening and has all of
+ * its listeners attached; its own keep-alive timeout is turned off in favour of `idleTimeoutMs`.
+ */
+export function nodeRunner(app: RequestListener | Server, options?: Partial<NodeRunnerOptions>): ConnectionRunner {
+  const settings = withDefaults('nodeRunner', NODE_RUNNER_DEFAULTS, options, ['headTimeoutMs', 'idleTimeoutMs']);
+  const connections = new WeakMap<Socket, NodeServerConnection>();
+  const http = app instanceof Server ? app : createServer(app);
+  http.keepAliveTimeout = 0;
+  // The app's listeners are called from ours, because only so can a request over the budget be kept from them.
+  const listeners = http.listeners('request');
+  http.removeAllListeners('request');
+  http.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (connections.get(request.socket)?.begin(request, response) !== true) return;
+    for (const listener of listeners) Reflect.apply(listener, http, [request, response]);
+  });
+  for (const switching of ['upgrade', 'connect'] as const) {
+    // Node leaves these requests to the app only while somebody listens for them.
+    if (http.listenerCount(switching) === 0) continue;
+    http.prependListener(switching, (request: IncomingMessage) => connections.get(request.socket)?.handOver());
+  }
+  return {
+    name: 'node',
+    run(connection) {
+      const work = new NodeServerConnection(connection, settings);
+      connections.set(connection.socket, work);
+      connection.attend(work);
+      http.emit('connection', connection.socket);
+    },
+    refuse(socket) {
+      socket.end(REFUSAL, 'latin1');
+    },
+  };
+}
+
+/** One connection, watched from outside: what Node's server does on it is known from its requests and byte counts. */
+class NodeServerConnection implements ConnectionWork {
+  private readonly connection: Connection;
+  private readonly options: NodeRunnerOptions;
+  private readonly running = new Map<ServerResponse, RequestInFlight>();
+  /** Bytes that belonged to requests which are done; more than this is a head on its way. */
+  private restBytes = 0;
+  private sinceMs: number;
+  private quietUntilMs = Number.POSITIVE_INFINITY;
+
+  constructor(connection: Connection, options: NodeRunnerOptions) {
+    this.connection = connection;
+    this.options = options;
+    this.sinceMs = connection.service.clock.now();
+  }
+
+  /** A request has come. `false` when it is over the budget, and answered. */
+  begin(request: IncomingMessage, response: ServerResponse): boolean {
+    const { connection } = this;
+    connection.activity = 'in-flight';
+    const sinceMs = connection.service.clock.now();
+    // Every admitted request is ended by 'close', which Node emits however a response ends.
+    const admitted = connection.service.beginRequest();
+    this.running.set(response, { method: request.method ?? '', target: request.url ?? '', sinceMs });
+    response.once('close', () => this.end(response, admitted));
+    if (connection.life.phase !== 'accepting') response.setHeader('connection', 'close');
+    if (!admitted) response.writeHead(503, { 'retry-after': '1' }).end();
+    return admitted;
+  }
+
+  handOver(): void {
+    this.connection.activity = 'stream';
+    this.connection.reason ??= 'taken-over';
+  }
+
+  sweep(nowMs: number): void {
+    const { connection, options } = this;
+    if (this.running.size > 0 || connection.activity === 'stream') return;
+    const headBegun = connection.socket.bytesRead > this.restBytes;
+    if (headBegun && connection.activity !== 'reading') {
+      connection.activity = 'reading';
+      this.sinceMs = nowMs;
+    }
+    const timeoutMs = headBegun ? options.headTimeoutMs : options.idleTimeoutMs;
+    if (timeoutMs !== null && nowMs - this.sinceMs >= timeoutMs) {
+      connection.close(headBegun ? 'request-timeout' : 'idle-timeout');
+    } else if (!headBegun && nowMs >= this.quietUntilMs) {
+      connection.reason ??= 'drained-idle';
+      connection.socket.end();
+    }
+  }
+
+  drain(): void {
+    const { service } = this.connection;
+    for (const response of this.running.keys()) if (!response.headersSent) response.setHeader('connection', 'close');
+    this.quietUntilMs = service.clock.now() + service.quietMs;
+    this.sweep(service.clock.now());
+  }
+
+  /** Node's requests have no signal; they learn of the end when their socket is destroyed. */
+  abort(): void {}
+
+  closed(): void {
+    for (const response of [...this.running.keys()]) response.destroy();
+  }
+
+  inFlight(): RequestInFlight | null {
+    const [oldest] = this.running.values();
+    return oldest ?? null;
+  }
+
+  private end(response: ServerResponse, admitted: boolean): void {
+    this.running.delete(response);
+    if (admitted) this.connection.service.endRequest();
+    if (this.running.size > 0) return;
+    this.connection.activity = 'idle';
+    this.restBytes = this.connection.socket.bytesRead;
+    this.sinceMs = this.connection.service.clock.now();
+    if (this.connection.life.phase !== 'accepting') this.connection.reason ??= 'drained-answered';
+  }
+}
