@@ -42,6 +42,10 @@ test('empty names, default exports and any are found', () => {
   for (const text of bad) assert.equal(namingFaults(file('src/core/x.ts', text)).length, 1, text);
 });
 
+test('tests and examples may show a configuration that is a module', () => {
+  assert.deepEqual(namingFaults(file('examples/sluice.config.ts', 'export default defineConfig({});')), []);
+});
+
 test('the word any in comments, strings and names is no fault', () => {
   const text = `/** as any */ // x: any\nconst many: string = 'as any, or: any'; const anything = { any: 1 }; Promise.any([]);\n`;
   assert.deepEqual(namingFaults(file('src/core/command.ts', text)), []);

@@ -7,6 +7,11 @@ const EMPTY_NAMES = /^(utils?|helpers?|common|managers?|misc)\b|[-.](utils?|help
 /** `any` where a type stands; in a group of its own, so that this line does not find itself. */
 const TYPE_ANY = /(?:\bas\s+|[:<|&,]\s*)(any)\b(?![\w-])/;
 
+const DEFAULT_EXPORT = /^export default\b|^export\s*\{[^}]*\bas default\b/m;
+
+/** A configuration that is a module has one, so tests and examples may show it. */
+const mayExportDefault = (path: string): boolean => /^(test|examples)\//.test(path);
+
 const lineCount = (file: SourceFile): number => file.text.trimEnd().split('\n').length;
 
 /** What is wrong with the sizes of the product's files, a sentence for each. */
@@ -32,7 +37,7 @@ export function namingFaults(file: SourceFile): string[] {
   const code = withoutComments(file.text);
   return [
     ...(EMPTY_NAMES.test(basename(file.path, '.ts')) ? [`${file.path}: the name says nothing`] : []),
-    ...(/^export default\b|^export\s*\{[^}]*\bas default\b/m.test(code) ? [`${file.path}: a default export`] : []),
+    ...(DEFAULT_EXPORT.test(code) && !mayExportDefault(file.path) ? [`${file.path}: a default export`] : []),
     ...(TYPE_ANY.test(withoutText(code)) ? [`${file.path}: a value has the type any`] : []),
   ];
 }
