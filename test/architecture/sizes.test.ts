@@ -38,6 +38,8 @@ test('empty names, default exports and any are found', () => {
     'let a: Map<string, any>;',
     'let a: any[];',
     'let a: string | any;',
+    'function f(a: any): void {}',
+    'const f = (a: string): any => a;',
   ];
   for (const text of bad) assert.equal(namingFaults(file('src/core/x.ts', text)).length, 1, text);
 });
@@ -47,6 +49,6 @@ test('tests and examples may show a configuration that is a module', () => {
 });
 
 test('the word any in comments, strings and names is no fault', () => {
-  const text = `/** as any */ // x: any\nconst many: string = 'as any, or: any'; const anything = { any: 1 }; Promise.any([]);\n`;
+  const text = `/** as any */ // x: any\nconst many: string = 'as any, or: any'; const anything = { some: 0, any: 1 }; f(some, any); Promise.any([]);\n`;
   assert.deepEqual(namingFaults(file('src/core/command.ts', text)), []);
 });

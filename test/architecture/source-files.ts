@@ -31,3 +31,8 @@ export function importsOf({ path, text }: SourceFile): string[] {
   const specifiers = [...code.matchAll(STATIC_IMPORT), ...code.matchAll(DYNAMIC_IMPORT)].map((match) => match[1] ?? '');
   return specifiers.map((specifier) => (specifier.startsWith('.') ? join(dirname(path), specifier) : specifier));
 }
+
+/** What is left of a file's imports when it runs: `import type` and `export type` are gone. */
+export function runtimeImportsOf({ path, text }: SourceFile): string[] {
+  return importsOf({ path, text: text.replace(/^(import|export) type\b/gm, '') });
+}
