@@ -1,0 +1,166 @@
+import { IncomingBody } from '../core/body.ts';
+import type { ClientConnection, OutgoingRequest, ResponseObserver } from '../core/client.ts';
+import { channel } from '../core/events.ts';
+import { Failure } from '../core/failure.ts';
+import type { Handler } from '../core/handler.ts';
+import type { HeaderFields } from '../core/headers.ts';
+import type { HttpResponse } from '../core/message.ts';
+import { withDefaults } from '../core/options.ts';
+import type { HttpRequest, Protocol } from '../core/request.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { UpstreamGroup } from './group.ts';
+import type { PoolClient, Waiter } from './queue.ts';
+import { mayRetry } from './retry.ts';
+import { oneHopLess, ownPseudonym, type PassedHead, Rewrite, type RewriteOptions } from './rewrite.ts';
+
+const retries = channel('upstream:retry');
+
+/** How a route passes requests on. */
+export interface ProxyOptions extends RewriteOptions {
+  /**
+   * A request body of a known length up to this is awaited before an upstream connection is taken: a slow client then
+   * occupies none, and the request can be sent again. Larger ones are streamed.
+   */
+  gatherMaxBytes: number;
+}
+
+export const PROXY_DEFAULTS: Readonly<Omit<ProxyOptions, 'via'>> = {
+  trustedProxies: [],
+  forwarded: 'x-forwarded',
+  host: 'preserve',
+  stripPrefix: null,
+  gatherMaxBytes: 16_384,
+};
+
+/**
+ * A handler that passes requests on to an upstream. Bodies stream in both directions, without a limit unless a layer
+ * sets one. Throws `TypeError` on options that cannot work.
+ */
+export function proxy(group: UpstreamGroup, given: Partial<ProxyOptions> = {}): Handler {
+  const options = withDefaults('proxy', { ...PROXY_DEFAULTS, via: ownPseudonym() }, given);
+  const rewrite = new Rewrite(options);
+  const handle = (request: HttpRequest): HttpResponse | Promise<HttpResponse> => {
+    const { incoming, method } = request;
+    if (method === 'CONNECT') throw new Failure('method-unsupported');
+    const passed = rewrite.request(request);
+    const headers = oneHopLess(method, passed.headers);
+    if (headers === null) return lastHop(method);
+    if (incoming === null) return new Forward(request, group, rewrite, passed, headers, null).begin();
+    incoming.liftDefaultLimit();
+    incoming.admit();
+    const { lengthBytes } = incoming;
+    const small = lengthBytes !== null && lengthBytes <= options.gatherMaxBytes && !passed.expectContinue;
+    if (incoming.used || (small && !incoming.complete)) {
+      return incoming.whole().then((bytes) => new Forward(request, group, rewrite, passed, headers, bytes).begin());
+    }
+    // Trailers can only follow a body that is sent in chunks.
+    const whole = incoming.trailers === null ? incoming.takeWhole() : null;
+    return new Forward(request, group, rewrite, passed, headers, whole ?? incoming).begin();
+  };
+  return Object.assign(handle, { bodyMode: 'manual' } as const);
+}
+
+/** The answer to `max-forwards: 0`: we are the last hop (RFC 9110 §7.6.2). */
+function lastHop(method: string): HttpResponse {
+  if (method === 'TRACE') throw new Failure('method-refused');
+  return { status: 204 };
+}
+
+/** One request on its way to an upstream, and its answer on the way back. */
+class Forward implements OutgoingRequest, ResponseObserver, PoolClient {
+  readonly method: string;
+  readonly target: string;
+  authority: string;
+  readonly headers: HeaderFields;
+  readonly body: Uint8Array | IncomingBody | null;
+  readonly expectContinue: boolean;
+  retryCount = 0;
+  private readonly request: HttpRequest;
+  private readonly group: UpstreamGroup;
+  private readonly rewrite: Rewrite;
+  private connection: ClientConnection | null = null;
+  private endpoint: Endpoint | null = null;
+  private waiter: Waiter | null = null;
+  private resolve: ((response: HttpResponse) => void) | null = null;
+  private reject: ((failure: unknown) => void) | null = null;
+
+  constructor(
+    request: HttpRequest,
+    group: UpstreamGroup,
+    rewrite: Rewrite,
+    passed: PassedHead,
+    headers: HeaderFields,
+    body: Uint8Array | IncomingBody | null,
+  ) {
+    this.request = request;
+    this.group = group;
+    this.rewrite = rewrite;
+    this.method = request.method;
+    this.target = rewrite.target(request.target);
+    this.authority = request.authority;
+    this.headers = headers;
+    this.body = body;
+    this.expectContinue = passed.expectContinue && body instanceof IncomingBody;
+  }
+
+  begin(): Promise<HttpResponse> {
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+      this.acquire(false);
+      this.request.onAbort((failure) => this.aborted(failure));
+    });
+  }
+
+  onConnection(connection: ClientConnection, endpoint: Endpoint): void {
+    this.waiter = null;
+    this.connection = connection;
+    this.endpoint = endpoint;
+    this.authority = this.rewrite.authority(this.request.authority, endpoint.address.authority);
+    connection.send(this, this);
+  }
+
+  onNoConnection(failure: Failure): void {
+    this.waiter = null;
+    this.reject?.(failure);
+  }
+
+  onInform(status: number, headers: HeaderFields): void {
+    this.request.inform({ status, headers: headers.endToEnd });
+  }
+
+  onResponse(status: number, protocol: Protocol, headers: HeaderFields, body: Uint8Array | IncomingBody | null): void {
+    this.resolve?.({ status, headers: this.rewrite.response(headers, protocol), body });
+  }
+
+  onFail(failure: Failure): void {
+    this.connection = null;
+    if (!mayRetry(failure, this)) {
+      this.reject?.(failure);
+      return;
+    }
+    this.retryCount += 1;
+    if (retries.heard) {
+      const { group, endpoint } = this;
+      retries.publish({ upstream: group.name, endpoint: endpoint?.address.url ?? '', code: failure.code });
+    }
+    try {
+      this.acquire(true);
+    } catch (error) {
+      this.reject?.(error);
+    }
+  }
+
+  private acquire(fresh: boolean): void {
+    this.waiter = null;
+    const waiter = this.group.acquire(this, fresh);
+    if (waiter?.queued === true) this.waiter = waiter;
+  }
+
+  /** The client is gone, or its time is over. Also hears it while the body of the answer is on its way. */
+  private aborted(failure: Failure): void {
+    if (this.waiter !== null) this.group.leave(this.waiter);
+    this.connection?.abort(this, failure);
+    this.reject?.(failure);
+  }
+}

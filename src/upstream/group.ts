@@ -1,0 +1,106 @@
+import { Lifecycle, type Phase } from '../core/lifecycle.ts';
+import { Http1ClientConnection } from '../protocol/http1/client.ts';
+import { HTTP1_CLIENT_DEFAULTS, type Http1ClientLimits } from '../protocol/http1/client-limits.ts';
+import { Endpoint } from './endpoint.ts';
+import { type UpstreamOptions, type UpstreamSettings, upstreamSettings } from './options.ts';
+import { Pool } from './pool.ts';
+import type { PoolClient, Waiter } from './queue.ts';
+
+/** Counts of one endpoint, at this moment. */
+export interface EndpointStatus {
+  readonly url: string;
+  /** Requests that it is answering. */
+  readonly activeCount: number;
+  readonly idleCount: number;
+  readonly connectingCount: number;
+}
+
+/** Counts of an upstream, at this moment. */
+export interface UpstreamStatus {
+  readonly name: string;
+  readonly phase: Phase;
+  /** Requests that wait for a connection. */
+  readonly waitingCount: number;
+  readonly endpoints: readonly EndpointStatus[];
+}
+
+/** Servers that answer the same requests. Made by `upstream()`, used by `proxy()`. */
+export class UpstreamGroup {
+  readonly name: string;
+  /** Every connection is its child, every waiting request its work. */
+  readonly life: Lifecycle;
+  private readonly settings: UpstreamSettings;
+  private readonly endpoints: readonly Endpoint[];
+  private readonly pool: Pool;
+
+  constructor(given: UpstreamOptions) {
+    const settings = upstreamSettings(given);
+    this.endpoints = settings.endpoints.map((source) => new Endpoint(typeof source === 'string' ? source : source.url));
+    const urls = this.endpoints.map((endpoint) => endpoint.address.url);
+    const twice = urls.find((url, index) => urls.indexOf(url) !== index);
+    if (twice !== undefined) throw new TypeError(`upstream: endpoint ${twice} is given twice`);
+    this.name = settings.name === '' ? (urls[0] ?? '') : settings.name;
+    this.settings = { ...settings, name: this.name };
+    this.life = new Lifecycle({ onClose: () => this.pool.closed() });
+    const limits: Http1ClientLimits = {
+      ...HTTP1_CLIENT_DEFAULTS,
+      headTimeoutMs: settings.timeouts.headMs,
+      bodyTimeoutMs: settings.timeouts.idleMs,
+    };
+    this.pool = new Pool(
+      this.settings,
+      this.endpoints,
+      this.life,
+      (socket, owner, begun) => new Http1ClientConnection(socket, this.life, owner, limits, begun),
+    );
+  }
+
+  /**
+   * Gives the client a connection before it returns, or else the waiter it has become. `fresh`: none that was idle.
+   * Throws `upstream-queue-full` and `upstream-closed`.
+   */
+  acquire(client: PoolClient, fresh: boolean): Waiter | null {
+    return this.pool.acquire(client, fresh);
+  }
+
+  /** The client wants no connection any more. */
+  leave(waiter: Waiter): void {
+    this.pool.leave(waiter);
+  }
+
+  status(): UpstreamStatus {
+    return {
+      name: this.name,
+      phase: this.life.phase,
+      waitingCount: this.pool.waitingCount,
+      endpoints: this.endpoints.map(({ activeCount, address, connectingCount, idle }) => ({
+        url: address.url,
+        activeCount,
+        idleCount: idle.length,
+        connectingCount,
+      })),
+    };
+  }
+
+  /**
+   * Keeps no connection any more, and closes when the last request is answered. A request that comes before that is
+   * still served. After `graceMs` what is left is cut off. Resolves when closed.
+   */
+  async drain(options: { readonly graceMs?: number } = {}): Promise<void> {
+    this.life.drain();
+    if (this.life.phase === 'closed') return;
+    const force = this.settings.clock.after(options.graceMs ?? 30_000, () => this.close());
+    await this.life.closed();
+    force.cancel();
+  }
+
+  /** Cuts off what is running and closes every connection now. */
+  close(): void {
+    this.life.close();
+  }
+}
+
+/** An upstream: where its servers are and how they are used. Throws `TypeError` on options that cannot work. */
+export function upstream(options: UpstreamOptions): UpstreamGroup {
+  return new UpstreamGroup(options);
+}

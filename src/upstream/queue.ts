@@ -1,0 +1,59 @@
+import type { ClientConnection } from '../core/client.ts';
+import type { Failure } from '../core/failure.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** Who wants a connection. One of the two is called once, unless it leaves the queue before. */
+export interface PoolClient {
+  /** A free connection, to be used at once. */
+  onConnection(connection: ClientConnection, endpoint: Endpoint): void;
+  onNoConnection(failure: Failure): void;
+}
+
+/** A request that waits for a connection. */
+export class Waiter {
+  readonly client: PoolClient;
+  readonly sinceMs: number;
+  /** It wants a connection that was not idle: an idle one has just failed it. */
+  readonly fresh: boolean;
+  /** A connection is being opened for it. */
+  connecting = false;
+  /** Endpoints that could not be reached for it. */
+  readonly tried: Endpoint[] = [];
+  previous: Waiter | null = null;
+  next: Waiter | null = null;
+  queued = false;
+
+  constructor(client: PoolClient, sinceMs: number, fresh: boolean) {
+    this.client = client;
+    this.sinceMs = sinceMs;
+    this.fresh = fresh;
+  }
+}
+
+/** Waiters, first come first served; any of them leaves in constant time. */
+export class WaitQueue {
+  first: Waiter | null = null;
+  count = 0;
+  private last: Waiter | null = null;
+
+  push(waiter: Waiter): void {
+    waiter.queued = true;
+    waiter.previous = this.last;
+    if (this.last === null) this.first = waiter;
+    else this.last.next = waiter;
+    this.last = waiter;
+    this.count += 1;
+  }
+
+  remove(waiter: Waiter): void {
+    if (!waiter.queued) return;
+    waiter.queued = false;
+    if (waiter.previous === null) this.first = waiter.next;
+    else waiter.previous.next = waiter.next;
+    if (waiter.next === null) this.last = waiter.previous;
+    else waiter.next.previous = waiter.previous;
+    waiter.previous = null;
+    waiter.next = null;
+    this.count -= 1;
+  }
+}

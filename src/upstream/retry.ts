@@ -1,0 +1,24 @@
+import { IncomingBody } from '../core/body.ts';
+import type { Failure } from '../core/failure.ts';
+
+/** Methods that may be sent twice and mean the same (RFC 9110 §9.2.2). */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/** What must be known of a request to send it again. */
+export interface Attempted {
+  readonly method: string;
+  readonly body: Uint8Array | IncomingBody | null;
+  /** How often it has been sent again already. */
+  readonly retryCount: number;
+}
+
+/**
+ * Whether a request that failed is sent once more. Only where a reused connection ended before any byte of the
+ * answer: that is the ordinary race with the upstream's idle timeout, and the first attempt was most likely never seen.
+ */
+export function mayRetry(failure: Failure, { body, method, retryCount }: Attempted): boolean {
+  if (failure.code !== 'upstream-stale' || retryCount > 0) return false;
+  // What has been read from the client is gone.
+  const replayable = !(body instanceof IncomingBody && body.used);
+  return replayable && IDEMPOTENT.has(method);
+}

@@ -1,0 +1,191 @@
+import { randomBytes } from 'node:crypto';
+import { Failure } from '../core/failure.ts';
+import { HeaderFields } from '../core/headers.ts';
+import type { HttpRequest, Protocol } from '../core/request.ts';
+import { type ForwardedStyle, forwardedLines } from './forwarded.ts';
+import { TrustedProxies } from './trusted.ts';
+
+/** How requests and responses change on their way through the proxy. */
+export interface RewriteOptions {
+  /**
+   * Peers whose `x-forwarded-*` and `forwarded` fields are kept and added to: addresses, CIDR ranges, `unix`.
+   * What anybody else claims about itself is replaced.
+   */
+  trustedProxies: readonly string[];
+  /** The fields that tell the upstream about the client. */
+  forwarded: ForwardedStyle;
+  /**
+   * The `host` that the upstream sees. `preserve`: the one the client asked for, so that links, cookies and virtual
+   * hosts of the upstream are right. `upstream`: the endpoint's own.
+   */
+  host: 'preserve' | 'upstream' | { readonly value: string };
+  /** Our name in `via` (RFC 9110 §7.6.3), by which a loop is found; `null` writes no `via` and finds no loop. */
+  via: string | null;
+  /** Removed from the front of the path, at a segment boundary; the rest is passed on byte for byte. */
+  stripPrefix: string | null;
+}
+
+/** What every request with the same header section and peer shares. */
+export interface PassedHead {
+  /** End-to-end fields with ours added, without `host`, `content-length` and `expect`. */
+  readonly headers: HeaderFields;
+  /** The client waits for `100 Continue` before it sends the body. */
+  readonly expectContinue: boolean;
+}
+
+// The text is validated field lines, so a line break ends a line and the first colon ends a name.
+const HOP =
+  'connection|keep-alive|proxy-connection|proxy-authenticate|proxy-authorization|te|transfer-encoding|upgrade|http2-settings';
+const CLAIMS = 'x-forwarded-[^:\\r\\n]*|forwarded|x-real-ip';
+const OWN = 'host|content-length|expect';
+const lines = (names: string): RegExp => new RegExp(`^(?:${names}):.*\\r\\n`, 'gim');
+const NOT_PASSED = lines(`${HOP}|${OWN}|${CLAIMS}`);
+/** From a trusted proxy the rest of `x-forwarded-*` is passed; these we write ourselves from what it said. */
+const NOT_PASSED_TRUSTED = lines(`${HOP}|${OWN}|x-forwarded-(?:for|proto|host)|forwarded`);
+const NOT_RETURNED = lines(HOP);
+/** A `connection` that names more than its own options: those fields are hop-by-hop too. */
+const NAMES_FIELDS = /^connection:(?![ \t]*(?:close|keep-alive)?[ \t]*\r\n)/im;
+const EXPECTS = /^expect:[ \t]*100-continue[ \t]*\r\n/im;
+
+/** Results that are remembered: clients and upstreams repeat their header sections. Direct-mapped, nothing to evict. */
+const REMEMBERED_COUNT = 64;
+const OURS = `sluice-${randomBytes(4).toString('hex')}`;
+let proxyCount = 0;
+
+interface RememberedRequest {
+  readonly fields: HeaderFields;
+  readonly address: string;
+  readonly secure: boolean;
+  readonly authority: string;
+  readonly protocol: Protocol;
+  readonly passed: PassedHead;
+}
+
+interface RememberedResponse {
+  readonly fields: HeaderFields;
+  readonly protocol: Protocol;
+  readonly passed: HeaderFields;
+}
+
+/** Every proxy has a name of its own, so that two in one process may stand behind one another. */
+export function ownPseudonym(): string {
+  proxyCount += 1;
+  return `${OURS}-${proxyCount.toString(36)}`;
+}
+
+/** The heads of requests and responses as they are passed on. Pure but for its memory. */
+export class Rewrite {
+  private readonly options: RewriteOptions;
+  private readonly trusted: TrustedProxies;
+  private readonly loop: RegExp | null;
+  private readonly requests: (RememberedRequest | undefined)[] = Array.from({ length: REMEMBERED_COUNT });
+  private readonly responses: (RememberedResponse | undefined)[] = Array.from({ length: REMEMBERED_COUNT });
+
+  /** Throws `TypeError` on an option that cannot work. */
+  constructor(options: RewriteOptions) {
+    const { stripPrefix, via } = options;
+    if (via !== null && !/^[\w.-]+$/.test(via)) throw new TypeError(`via: ${JSON.stringify(via)} is not a pseudonym`);
+    if (stripPrefix !== null && !/^\/[\x21-\x7e]*[^/]$/.test(stripPrefix)) {
+      throw new TypeError(`stripPrefix: ${JSON.stringify(stripPrefix)} must begin with a slash and not end in one`);
+    }
+    if (typeof options.host === 'object' && !/^[\w.:[\]-]+$/.test(options.host.value)) {
+      throw new TypeError(`host: ${JSON.stringify(options.host.value)} is not a host`);
+    }
+    this.options = options;
+    this.trusted = new TrustedProxies(options.trustedProxies);
+    this.loop =
+      via === null
+        ? null
+        : new RegExp(`^via:(?:.*[ \\t,])?${via.replaceAll('.', '\\.')}[ \\t]*(?:[,(].*)?\\r\\n`, 'im');
+  }
+
+  /** Throws `proxy-loop` when the request has been here before, `upgrade-unsupported` when it wants another protocol. */
+  request(request: HttpRequest): PassedHead {
+    const { authority, headers: fields, peer, protocol } = request;
+    const slot = fields.text.length & (REMEMBERED_COUNT - 1);
+    const known = this.requests[slot];
+    if (
+      known !== undefined &&
+      known.fields === fields &&
+      known.address === peer.address &&
+      known.authority === authority &&
+      known.secure === peer.secure &&
+      known.protocol === protocol
+    ) {
+      return known.passed;
+    }
+    const { address, secure } = peer;
+    const passed = this.passRequest(request);
+    this.requests[slot] = { fields, address, secure, authority, protocol, passed };
+    return passed;
+  }
+
+  /** The fields of a response that came over `protocol`. */
+  response(fields: HeaderFields, protocol: Protocol): HeaderFields {
+    const slot = fields.text.length & (REMEMBERED_COUNT - 1);
+    const known = this.responses[slot];
+    if (known !== undefined && known.fields === fields && known.protocol === protocol) return known.passed;
+    const passed = HeaderFields.fromText(endToEnd(fields).replace(NOT_RETURNED, '') + this.viaLine(protocol));
+    this.responses[slot] = { fields, protocol, passed };
+    return passed;
+  }
+
+  /** The target for the upstream. */
+  target(target: string): string {
+    const { stripPrefix } = this.options;
+    if (stripPrefix === null || !target.startsWith(stripPrefix)) return target;
+    const rest = target.slice(stripPrefix.length);
+    if (rest === '') return '/';
+    if (rest.startsWith('?')) return `/${rest}`;
+    return rest.startsWith('/') ? rest : target;
+  }
+
+  /** The `host` for an endpoint. A client that named none (HTTP/1.0) gets the endpoint's. */
+  authority(asked: string, endpointAuthority: string): string {
+    const { host } = this.options;
+    if (host === 'preserve') return asked === '' ? endpointAuthority : asked;
+    return host === 'upstream' ? endpointAuthority : host.value;
+  }
+
+  private passRequest(request: HttpRequest): PassedHead {
+    const { headers: fields } = request;
+    const { text } = fields;
+    if (this.loop?.test(text) === true) throw new Failure('proxy-loop');
+    if (wantsUpgrade(fields)) throw new Failure('upgrade-unsupported');
+    const trusted = this.trusted.has(request.peer.address);
+    const kept = endToEnd(fields).replace(trusted ? NOT_PASSED_TRUSTED : NOT_PASSED, '');
+    const told = forwardedLines(request, this.options.forwarded, trusted);
+    return {
+      headers: HeaderFields.fromText(kept + told + this.viaLine(request.protocol)),
+      expectContinue: request.protocol !== 'HTTP/1.0' && EXPECTS.test(text),
+    };
+  }
+
+  private viaLine(protocol: Protocol): string {
+    const { via } = this.options;
+    if (via === null) return '';
+    return `via: ${protocol === 'HTTP/2' ? '2.0' : protocol.slice(5)} ${via}\r\n`;
+  }
+}
+
+/** The text without fields that `connection` names; its own and other known hop-by-hop fields may still be there. */
+function endToEnd(fields: HeaderFields): string {
+  return NAMES_FIELDS.test(fields.text) ? fields.endToEnd.text : fields.text;
+}
+
+/** h2c is an offer that may be passed over (RFC 9110 §7.8); any other protocol is what the client needs. */
+function wantsUpgrade(fields: HeaderFields): boolean {
+  if (!/^upgrade:/im.test(fields.text)) return false;
+  return fields.hasToken('connection', 'upgrade') && fields.get('upgrade')?.toLowerCase() !== 'h2c';
+}
+
+/**
+ * Whether a request with `max-forwards` may go further (RFC 9110 §7.6.2), and the fields it goes with: one hop less.
+ * `null`: it ends here. Other methods than OPTIONS and TRACE pass the field on untouched.
+ */
+export function oneHopLess(method: string, headers: HeaderFields): HeaderFields | null {
+  if (method !== 'OPTIONS' && method !== 'TRACE') return headers;
+  const left = headers.get('max-forwards');
+  if (left === null || !/^[0-9]{1,9}$/.test(left)) return headers;
+  return left === '0' || Number(left) === 0 ? null : headers.with('max-forwards', String(Number(left) - 1));
+}
