@@ -15,17 +15,34 @@ export interface Handler {
   readonly bodyMode?: BodyMode;
 }
 
+/**
+ * A handler written for Fetch, such as `app.fetch` of Hono. It is given the `HttpRequest`, which has the members of a
+ * `Request` that such handlers use.
+ */
+export type FetchHandler = (request: Request) => Response | Promise<Response>;
+
+/** A Fetch handler as a handler. Only its type changes. */
+export function fetchHandler(handler: Handler | FetchHandler): Handler {
+  if (!answersLikeHandler(handler)) throw new TypeError('a handler is a function');
+  return handler;
+}
+
+/** A `Response` is an `HttpResponse`, and an `HttpRequest` is as much of a `Request` as Fetch handlers need. */
+const answersLikeHandler = (handler: Handler | FetchHandler): handler is Handler => typeof handler === 'function';
+
 /** Wraps a handler in another one. Layers are composed at start-up, never per request. */
 export type Layer = (inner: Handler) => Handler;
 
-/** `stack(a, b)(handler)`: a request passes a, then b, then the handler. The handler's body mode stays in force. */
+/**
+ * `stack(a, b)(handler)`: a request passes a, then b, then the handler. The handler's body mode stays in force, unless
+ * a layer reads the body itself (as one that changes the limit must).
+ */
 export const stack =
   (...layers: readonly Layer[]): Layer =>
-  (inner) =>
-    withBodyMode(
-      layers.reduceRight((next, layer) => layer(next), inner),
-      inner.bodyMode,
-    );
+  (inner) => {
+    const stacked = layers.reduceRight((next, layer) => layer(next), inner);
+    return withBodyMode(stacked, stacked.bodyMode ?? inner.bodyMode);
+  };
 
 /** The same handler with a body mode of its own. */
 export function withBodyMode(handler: Handler, bodyMode: BodyMode | undefined): Handler {
