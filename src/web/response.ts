@@ -1,0 +1,19 @@
+import { HeaderFields } from '../core/headers.ts';
+import type { HttpResponse } from '../core/message.ts';
+
+/** What a handler has answered: a response, or a promise of one. */
+export type Answer = HttpResponse | Promise<HttpResponse>;
+
+/** Changes an answer; at once when it is there already. */
+export function mapAnswer(answer: Answer, map: (response: HttpResponse) => HttpResponse): Answer {
+  return answer instanceof Promise ? answer.then(map) : map(answer);
+}
+
+/**
+ * The response with one header field replaced or added. It is a new one: a fixed reply must not change, and a Fetch
+ * `Response` cannot be copied by spreading.
+ */
+export function withHeader(response: HttpResponse, name: string, value: string): HttpResponse {
+  const { status, body, trailers, takeover } = response;
+  return { status, headers: HeaderFields.from(response.headers).with(name, value), body, trailers, takeover };
+}
