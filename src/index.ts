@@ -1,8 +1,8 @@
 export { type Clock, type ClockTimer, systemClock } from './core/clock.ts';
 export { type EventName, type Events, onEvent } from './core/events.ts';
 export { type Blame, FAULTS, Failure, type Fault, type FaultCode, type RetryClass } from './core/failure.ts';
-export type { BodyMode, Handler, Layer } from './core/handler.ts';
-export { stack } from './core/handler.ts';
+export type { BodyMode, FetchHandler, Handler, Layer } from './core/handler.ts';
+export { fetchHandler, stack } from './core/handler.ts';
 export { HeaderFields, type HeaderSource } from './core/headers.ts';
 export type { HttpResponse, InformationalResponse, Peer, ResponseBody, Takeover } from './core/message.ts';
 export { HttpRequest } from './core/request.ts';
@@ -13,3 +13,10 @@ export type { DrainReport, DrainStage, ForcedConnection } from './server/drain.t
 export type { DrainOptions, Limits, ListenerOptions } from './server/options.ts';
 export { type ServeOptions, type Server, serve } from './server/serve.ts';
 export type { ListenerStatus, ServerInfo, ServerStatus } from './server/status.ts';
+export { type AccessLogOptions, type AccessRecord, accessLog } from './web/layers/access-log.ts';
+export { type BodyLimitOptions, bodyLimit } from './web/layers/body-limit.ts';
+export { type RequestIdOptions, requestId } from './web/layers/request-id.ts';
+export { type TimeoutOptions, timeout } from './web/layers/timeout.ts';
+export { type MatchedRoute, matchRoutes, type RouteMatch } from './web/predicate.ts';
+export { type ReplyOptions, reply } from './web/reply.ts';
+export { type RouteOptions, type Router, type RouterOptions, router } from './web/router.ts';

@@ -1,0 +1,16 @@
+// POST / echoes the body as it arrives; GET /headers answers the header lines that were received.
+import { reply, router, serve } from 'sluice';
+
+const server = await serve({
+  listeners: [{ bind: `127.0.0.1:${process.env.PORT ?? 8080}`, body: 'manual' }],
+  handler: router({ body: 'manual' })
+    .post('/', (request) => ({
+      status: 200,
+      headers: { 'content-type': request.headers.get('content-type') ?? 'application/octet-stream' },
+      body: request.incoming,
+    }))
+    .get('/headers', (request) => reply.text(request.headers.text)),
+});
+
+console.log(`listening on http://127.0.0.1:${server.listeners[0]?.address.port}`);
+process.once('SIGTERM', () => server.drain());
