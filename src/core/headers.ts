@@ -157,25 +157,35 @@ export class HeaderFields implements Iterable<[string, string]> {
     return this.forwardable;
   }
 
-  *entries(): IterableIterator<[string, string]> {
+  /** As on a received Fetch message: always throws. */
+  set(name: string, _value: string): never {
+    throw immutable(name);
+  }
+
+  /** As on a received Fetch message: always throws. */
+  delete(name: string): never {
+    throw immutable(name);
+  }
+
+  *entries(): Generator<[string, string], undefined> {
     const { pairs } = this;
     const names = this.lowerNames();
     for (let i = 0; i < names.length; i += 1) yield [names[i] ?? '', pairs[2 * i + 1] ?? ''];
   }
 
-  *keys(): IterableIterator<string> {
+  *keys(): Generator<string, undefined> {
     yield* this.lowerNames();
   }
 
-  *values(): IterableIterator<string> {
+  *values(): Generator<string, undefined> {
     for (const [, value] of this.entries()) yield value;
   }
 
-  forEach(visit: (value: string, name: string) => void): void {
-    for (const [name, value] of this.entries()) visit(value, name);
+  forEach(visit: (value: string, name: string, fields: HeaderFields) => void): void {
+    for (const [name, value] of this.entries()) visit(value, name, this);
   }
 
-  [Symbol.iterator](): IterableIterator<[string, string]> {
+  [Symbol.iterator](): Generator<[string, string], undefined> {
     return this.entries();
   }
 
@@ -207,6 +217,10 @@ export function listTokens(value: string): string[] {
 
 /** Whether this may stand as a field name. */
 export const isToken = (name: string): boolean => TOKEN.test(name);
+
+function immutable(name: string): TypeError {
+  return new TypeError(`header ${name}: received fields do not change; with() and without() give changed ones`);
+}
 
 function pushField(pairs: string[], name: string, value: string): void {
   if (!TOKEN.test(name)) throw new TypeError(`header name ${JSON.stringify(name)} is not a token (RFC 9110 §5.1)`);

@@ -1,5 +1,6 @@
 import type { IncomingBody } from './body.ts';
 import { Failure } from './failure.ts';
+import { FetchRequestDefaults } from './fetch-request.ts';
 import type { HeaderFields } from './headers.ts';
 import type { InformationalResponse, Peer } from './message.ts';
 
@@ -26,7 +27,7 @@ const NO_BYTES = new Uint8Array(0);
  * One request. It has the members of a Fetch `Request` that programs use, each made only when touched.
  * `target` is in origin-form (`/path?query`), `*`, or `host:port` for CONNECT; absolute-form was taken apart already.
  */
-export class HttpRequest {
+export class HttpRequest extends FetchRequestDefaults {
   readonly method: string;
   readonly target: string;
   /** Host and port the client asked for: absolute-form, else the `host` header, else empty (HTTP/1.0). */
@@ -54,6 +55,7 @@ export class HttpRequest {
     incoming: IncomingBody | null,
     exchange: Exchange,
   ) {
+    super();
     this.method = method;
     this.target = target;
     this.authority = authority;
@@ -132,17 +134,22 @@ export class HttpRequest {
     if (this.incoming !== null) yield* this.incoming;
   }
 
-  bytes(): Promise<Uint8Array> {
-    return this.incoming === null ? Promise.resolve(NO_BYTES) : this.incoming.whole();
+  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return plain(await this.received());
   }
 
   async arrayBuffer(): Promise<ArrayBuffer> {
-    return plain(await this.bytes()).buffer;
+    return plain(await this.received()).buffer;
   }
 
   /** The body as UTF-8; a byte order mark is dropped. */
   async text(): Promise<string> {
-    return new TextDecoder().decode(await this.bytes());
+    return new TextDecoder().decode(await this.received());
+  }
+
+  /** The body as UTF-8, as it arrives. */
+  textStream(): ReadableStream<string> {
+    return ReadableStream.from(decoded(this));
   }
 
   /** The body as JSON. Rejects with `body-invalid` (400) when it is not. */
@@ -156,18 +163,30 @@ export class HttpRequest {
   }
 
   async blob(): Promise<Blob> {
-    return new Blob([plain(await this.bytes())], { type: this.headers.get('content-type') ?? '' });
+    return new Blob([await this.bytes()], { type: this.headers.get('content-type') ?? '' });
+  }
+
+  /** A Fetch request for others to read; it and this one may both read the body, which is then read whole. */
+  clone(): Request {
+    const { method, headers, incoming, signal, duplex } = this;
+    const body = incoming === null ? null : ReadableStream.from(wholeBody(incoming));
+    return new Request(this.url, { method, headers: [...headers], body, signal, duplex });
   }
 
   /** A form as Fetch reads it. Rejects with `body-invalid` (400) when it is not one. */
   async formData(): Promise<FormData> {
-    const bytes = plain(await this.bytes());
+    const bytes = await this.bytes();
     const headers = { 'content-type': this.headers.get('content-type') ?? '' };
     try {
       return await new Response(bytes, { headers }).formData();
     } catch (error) {
       throw new Failure('body-invalid', undefined, { cause: error });
     }
+  }
+
+  /** The whole body as the engine has it, in memory that others may share. */
+  private received(): Promise<Uint8Array> {
+    return this.incoming === null ? Promise.resolve(NO_BYTES) : this.incoming.whole();
   }
 }
 
@@ -178,4 +197,18 @@ function plain(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 
 async function* plainChunks(body: IncomingBody): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   for await (const chunk of body) yield plain(chunk);
+}
+
+async function* wholeBody(body: IncomingBody): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  yield plain(await body.whole());
+}
+
+async function* decoded(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder();
+  for await (const chunk of chunks) {
+    const text = decoder.decode(chunk, { stream: true });
+    if (text !== '') yield text;
+  }
+  const rest = decoder.decode();
+  if (rest !== '') yield rest;
 }
