@@ -50,10 +50,9 @@ export class Http1Upload {
     if (this.state === 'flowing') this.outgoing.drained();
   }
 
-  /** Sends no more and lets the client know that nobody reads on. */
+  /** Sends no more. A body that was begun is given up; one that was held is untouched, and may go elsewhere. */
   stop(why: Error): void {
     const { state } = this;
-    if (state === 'held') this.body.cancel();
     if (state !== 'sent') this.state = 'stopped';
     if (state === 'flowing') this.outgoing.abort(why);
   }
