@@ -8,11 +8,15 @@ export type { HttpResponse, InformationalResponse, Peer, ResponseBody, Takeover 
 export { HttpRequest } from './core/request.ts';
 export type { CloseReason, Connection, ConnectionRunner, ConnectionWork } from './core/runner.ts';
 export { type NodeRunnerOptions, nodeRunner } from './protocol/node/server.ts';
+export { defineConfig } from './runtime/define.ts';
 export { BindError } from './server/bind.ts';
 export type { DrainReport, DrainStage, ForcedConnection } from './server/drain.ts';
 export type { DrainOptions, Limits, ListenerOptions } from './server/options.ts';
 export { type ServeOptions, type Server, serve } from './server/serve.ts';
 export type { ListenerStatus, ServerInfo, ServerStatus } from './server/status.ts';
+export { type ProxyOptions, proxy } from './upstream/forward.ts';
+export { type EndpointStatus, type UpstreamGroup, type UpstreamStatus, upstream } from './upstream/group.ts';
+export type { PoolOptions, UpstreamOptions, UpstreamTimeouts } from './upstream/options.ts';
 export { type AccessLogOptions, type AccessRecord, accessLog } from './web/layers/access-log.ts';
 export { type BodyLimitOptions, bodyLimit } from './web/layers/body-limit.ts';
 export { type RequestIdOptions, requestId } from './web/layers/request-id.ts';
