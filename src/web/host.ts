@@ -28,7 +28,7 @@ export function parseHost(pattern: string): HostPattern {
 }
 
 /** The host of an authority as patterns are compared with it: lower case, no port, no dot at the end. */
-export function hostName(authority: string): string {
+function hostName(authority: string): string {
   if (authority.charCodeAt(0) === BRACKET) {
     const literal = authority.slice(0, authority.indexOf(']') + 1);
     return canonicalName(literal) ?? literal;

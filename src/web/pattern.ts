@@ -2,7 +2,7 @@ import { Failure } from '../core/failure.ts';
 import { comparablePath, decodePiece } from './path.ts';
 
 /** A piece of a path pattern: text, one segment of any text (`:name`), or everything that is left (`*`). */
-export type PatternPart = string | typeof SEGMENT | typeof REST;
+type PatternPart = string | typeof SEGMENT | typeof REST;
 
 /** Stands for a `:name` segment. */
 export const SEGMENT = Symbol('segment');

@@ -37,7 +37,7 @@ export interface MatchOptions {
   body: BodyMode;
 }
 
-export const MATCH_DEFAULTS: Readonly<MatchOptions> = { listener: null, body: 'auto' };
+const MATCH_DEFAULTS: Readonly<MatchOptions> = { listener: null, body: 'auto' };
 
 /** From here on a list of open routes is looked up by its first segment. */
 const MANY_COUNT = 8;

@@ -33,7 +33,7 @@ export interface FlatRoute {
 }
 
 /** Paths that belong to a mounted router with layers of its own, also where it has no route. */
-export interface FlatScope {
+interface FlatScope {
   readonly host: HostPattern;
   readonly patterns: readonly PathPattern[];
   readonly refuse: Refuse;

@@ -15,10 +15,10 @@ export interface RouterOptions {
   body: BodyMode | null;
 }
 
-export const ROUTER_DEFAULTS: Readonly<RouterOptions> = { body: null };
+const ROUTER_DEFAULTS: Readonly<RouterOptions> = { body: null };
 
 /** Adds a route for one method. Paths are patterns: `/exact`, `/users/:id`, `/files/*`. */
-export type AddRoute = (path: string, handler: Handler, options?: RouteOptions) => Router;
+type AddRoute = (path: string, handler: Handler, options?: RouteOptions) => Router;
 
 /**
  * Routes, and the handler that they make. Everything but `compile` adds something and returns the router.

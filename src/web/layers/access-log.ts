@@ -32,7 +32,7 @@ export interface AccessLogOptions {
   clock: Clock;
 }
 
-export const ACCESS_LOG_DEFAULTS: Readonly<AccessLogOptions> = {
+const ACCESS_LOG_DEFAULTS: Readonly<AccessLogOptions> = {
   write: (record) => process.stdout.write(`${JSON.stringify(record)}\n`),
   clock: systemClock,
 };
