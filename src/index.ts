@@ -1,8 +1,8 @@
 export { type Clock, type ClockTimer, systemClock } from './core/clock.ts';
 export { type EventName, type Events, onEvent } from './core/events.ts';
 export { type Blame, FAULTS, Failure, type Fault, type FaultCode, type RetryClass } from './core/failure.ts';
-export type { BodyMode, FetchHandler, Handler, Layer } from './core/handler.ts';
-export { fetchHandler, stack } from './core/handler.ts';
+export type { BodyMode, Handler, Layer } from './core/handler.ts';
+export { stack } from './core/handler.ts';
 export { HeaderFields, type HeaderSource } from './core/headers.ts';
 export type { HttpResponse, InformationalResponse, Peer, ResponseBody, Takeover } from './core/message.ts';
 export { HttpRequest } from './core/request.ts';

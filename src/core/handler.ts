@@ -8,27 +8,12 @@ import type { HttpRequest } from './request.ts';
  */
 export type BodyMode = 'auto' | 'manual';
 
-/** Answers one request. Routes, proxies and the server itself all have this shape. */
+/** Answers one request. Routes, proxies and the server itself all have this shape, and so has a Fetch handler. */
 export interface Handler {
   (request: HttpRequest): HttpResponse | Promise<HttpResponse>;
   /** Set by a handler that decides itself when the body is read (a router, a proxy). */
   readonly bodyMode?: BodyMode;
 }
-
-/**
- * A handler written for Fetch, such as `app.fetch` of Hono. It is given the `HttpRequest`, which has the members of a
- * `Request` that such handlers use.
- */
-export type FetchHandler = (request: Request) => Response | Promise<Response>;
-
-/** A Fetch handler as a handler. Only its type changes. */
-export function fetchHandler(handler: Handler | FetchHandler): Handler {
-  if (!answersLikeHandler(handler)) throw new TypeError('a handler is a function');
-  return handler;
-}
-
-/** A `Response` is an `HttpResponse`, and an `HttpRequest` is as much of a `Request` as Fetch handlers need. */
-const answersLikeHandler = (handler: Handler | FetchHandler): handler is Handler => typeof handler === 'function';
 
 /** Wraps a handler in another one. Layers are composed at start-up, never per request. */
 export type Layer = (inner: Handler) => Handler;

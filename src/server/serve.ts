@@ -1,5 +1,5 @@
 import { type Clock, DateValue, systemClock } from '../core/clock.ts';
-import { type FetchHandler, fetchHandler, type Handler } from '../core/handler.ts';
+import type { Handler } from '../core/handler.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { withDefaults } from '../core/options.ts';
 import { Drain, type DrainReport } from './drain.ts';
@@ -12,7 +12,7 @@ export interface ServeOptions {
   readonly name?: string | undefined;
   readonly listeners: readonly ListenerOptions[];
   /** Answers every request of every listener that has no handler of its own. */
-  readonly handler: Handler | FetchHandler;
+  readonly handler: Handler;
   readonly drain?: Partial<DrainOptions> | undefined;
   /** Time, for tests. */
   readonly clock?: Clock | undefined;
@@ -26,7 +26,7 @@ export interface Server {
   status(): ServerStatus;
   info(): ServerInfo;
   /** Swaps the handler: the next requests get it, those in flight keep theirs. `byListener` names exceptions. */
-  reload(handler: Handler | FetchHandler, byListener?: Readonly<Record<string, Handler>>): void;
+  reload(handler: Handler, byListener?: Readonly<Record<string, Handler>>): void;
   /** Starts a drain and returns at once. A second call changes nothing. */
   beginDrain(options?: Partial<DrainOptions>): void;
   /** Starts a drain, or joins the one that runs. Resolves when everything is closed; never rejects. */
@@ -118,10 +118,9 @@ class RunningServer implements Server {
     };
   }
 
-  reload(handler: Handler | FetchHandler, byListener: Readonly<Record<string, Handler>> = {}): void {
-    const usual = fetchHandler(handler);
+  reload(handler: Handler, byListener: Readonly<Record<string, Handler>> = {}): void {
     for (const listener of this.listeners) {
-      listener.use(byListener[listener.name] ?? listener.settings.handler ?? usual);
+      listener.use(byListener[listener.name] ?? listener.settings.handler ?? handler);
     }
   }
 
