@@ -35,28 +35,31 @@ const PENDING_MAX_CHARS = 4_194_304;
  * waits: when the reader is gone the lines are lost, and when it is too slow they are dropped and counted.
  */
 export class Log {
-  readonly level: LogLevel;
   private readonly stream: LogStream;
-  private readonly line: (level: LogLevel, message: string, fields: LogFields) => string;
-  private readonly threshold: number;
+  private readonly colored: boolean;
+  private line: (level: LogLevel, message: string, fields: LogFields) => string = jsonLine;
+  private threshold = 0;
   private pending = '';
   private scheduled = false;
   private droppedCount = 0;
   private broken = false;
 
   constructor(options: LogOptions) {
-    this.level = options.level;
-    this.threshold = LOG_LEVELS.indexOf(options.level);
     this.stream = options.stream ?? process.stdout;
-    const terminal = this.stream.isTTY === true;
     const environment = options.environment ?? process.env;
-    const text = options.format === 'text' || (options.format === 'auto' && terminal);
-    const color = terminal && (environment.NO_COLOR ?? '') === '';
-    this.line = text ? (level, message, fields) => textLine(level, message, fields, color) : jsonLine;
+    this.colored = this.stream.isTTY === true && (environment.NO_COLOR ?? '') === '';
+    this.configure(options);
     this.stream.on('error', () => {
       this.broken = true;
       this.pending = '';
     });
+  }
+
+  /** Changes level and format from the next line on. */
+  configure({ level, format }: Pick<LogOptions, 'level' | 'format'>): void {
+    this.threshold = LOG_LEVELS.indexOf(level);
+    const text = format === 'text' || (format === 'auto' && this.stream.isTTY === true);
+    this.line = text ? (...entry) => textLine(...entry, this.colored) : jsonLine;
   }
 
   /** Whether lines of this level are written; ask before building costly fields. */

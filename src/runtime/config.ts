@@ -6,11 +6,13 @@ import { expectation, explainAll } from './explain.ts';
 import type { Environment } from './interpolate.ts';
 import { ConfigError, type Path, type Problem, pathText, problemReport } from './problem.ts';
 import { checkReferences } from './references.ts';
-import { type Config, configSchema, configTree } from './schema.ts';
+import { type Config, type ConfigInput, configSchema, configTree } from './schema.ts';
 
 /** A configuration that has passed every check. */
 export interface LoadedConfig {
   readonly config: Config;
+  /** The file, as messages call it. */
+  readonly name: string;
   /** Relative paths in the configuration start here. */
   readonly folder: string;
   /** What is suspicious but works, as a report for people; empty when there is nothing. */
@@ -34,6 +36,11 @@ export async function loadConfig(file: string, environment: Environment): Promis
     readDocument(text, environment, (at) => configTree().kindsAt(at)),
     folder,
   );
+}
+
+/** Checks a configuration made by a program. Throws `ConfigError`. */
+export function checkConfig(name: string, data: ConfigInput, folder: string): LoadedConfig {
+  return checked(name, null, { data, problems: [], placeOf: () => null }, folder);
 }
 
 /** Checks configuration text that is not in a file; `name` stands for the file in messages. */
@@ -64,7 +71,7 @@ function checked(name: string, text: string | null, document: ConfigDocument, fo
   }
   const failed = problems.some(({ severity }) => severity === 'error');
   if (!result.success || failed) throw new ConfigError(name, text, problems);
-  return { config: result.data, folder, warnings: problemReport(name, text, problems) };
+  return { config: result.data, name, folder, warnings: problemReport(name, text, problems) };
 }
 
 async function readText(file: string, path: string): Promise<string> {

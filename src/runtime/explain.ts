@@ -32,8 +32,10 @@ function explain(issue: Issue, base: Path, data: unknown, tree: SchemaTree): Exp
     const meant = issue.errors.find((errors) => errors.every((error) => error.path.length > 0 || !isKindError(error)));
     if (meant !== undefined) return meant.flatMap((error) => explain(error, path, data, tree));
   }
-  if (issue.code === 'custom' && issue.params?.part === 'key')
-    return [{ path, message: `expected ${issue.message}`, part: 'key' }];
+  if (issue.code === 'custom') {
+    if (issue.params?.whole === true) return [{ path, message: issue.message, part: 'value' }];
+    if (issue.params?.part === 'key') return [{ path, message: `expected ${issue.message}`, part: 'key' }];
+  }
   if (value === undefined) return [{ path, message: `missing; expected ${issue.message}`, part: 'key' }];
   const off = tree.kindsAt(path).has('null') ? ' (null turns it off)' : '';
   const near = typeof value === 'string' ? didYouMean(value, tree.choicesAt(path)) : null;

@@ -4,6 +4,12 @@ import type { Path, Problem } from './problem.ts';
 /** A problem before it has a place. */
 export type Finding = Omit<Problem, 'place'>;
 
+/** A member of a list, as it was written. */
+interface Item {
+  readonly path: Path;
+  readonly value: unknown;
+}
+
 /** A value in a list of blocks, where it is. */
 interface Entry {
   readonly path: Path;
@@ -28,6 +34,7 @@ export function checkReferences(data: unknown): Finding[] {
       'another listener is bound to this address already',
     ),
     ...lost,
+    ...list(data, 'upstreams').flatMap(repeatedEndpoints),
     ...unresolved(usedListeners, listeners, 'listener'),
     ...routeFindings(data),
     ...(lost.length > 0 ? [] : unused(usedUpstreams, upstreams)),
@@ -37,13 +44,34 @@ export function checkReferences(data: unknown): Finding[] {
 /** What a route can do with a request. */
 export const ROUTE_ACTIONS = ['respond', 'redirect', 'proxy'] as const;
 
+function repeatedEndpoints({ path, value }: Item): Finding[] {
+  const urls = list(value, 'endpoints').flatMap(({ path: inner, value: given }) => {
+    const url: unknown = typeof given === 'object' && given !== null ? Reflect.get(given, 'url') : given;
+    return typeof url === 'string' ? [{ path: [...path, ...inner], value: url.replace(/\/$/, '') }] : [];
+  });
+  return repeated(urls, 'this endpoint is in the list already');
+}
+
 function routeFindings(data: unknown): Finding[] {
   return list(data, 'routes').flatMap(({ path, value }) => {
     if (typeof value !== 'object' || value === null) return [];
     const [first, ...more] = ROUTE_ACTIONS.filter((action) => action in value);
     if (first === undefined) return [fault(path, `expected one of ${ROUTE_ACTIONS.join(', ')}`)];
-    return more.map((action) => fault([...path, action], `a route does one thing, and this one has ${first} already`));
+    const twofold = more.map((action) =>
+      fault([...path, action], `a route does one thing, and this one has ${first} already`),
+    );
+    return [...twofold, ...bodiless(path, Reflect.get(value, 'respond'))];
   });
+}
+
+/** Statuses whose answers never have a body (RFC 9110 §6.4.1). */
+const BODILESS: readonly unknown[] = [204, 205, 304];
+
+function bodiless(path: Path, respond: unknown): Finding[] {
+  if (typeof respond !== 'object' || respond === null) return [];
+  const status: unknown = Reflect.get(respond, 'status');
+  if (!BODILESS.includes(status) || !('body' in respond)) return [];
+  return [fault([...path, 'respond', 'body'], `an answer with status ${String(status)} has no body`)];
 }
 
 function repeated(all: readonly Entry[], message: string): Finding[] {
@@ -83,7 +111,7 @@ function entries(data: unknown, name: string, ...keys: readonly string[]): Entry
   });
 }
 
-function list(data: unknown, name: string): { path: Path; value: unknown }[] {
+function list(data: unknown, name: string): Item[] {
   const value: unknown = typeof data === 'object' && data !== null ? Reflect.get(data, name) : undefined;
   return Array.isArray(value) ? value.map((item: unknown, index) => ({ path: [name, index], value: item })) : [];
 }

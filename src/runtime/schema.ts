@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { LOG_DEFAULTS, LOG_FORMATS, LOG_LEVELS } from '../ops/log.ts';
+import { DRAIN_DEFAULTS } from '../server/options.ts';
 import { listener } from './schema/listener.ts';
 import { route } from './schema/route.ts';
 import { SchemaTree } from './schema/tree.ts';
@@ -7,9 +8,17 @@ import { milliseconds, required, setting } from './schema/unit.ts';
 import { upstream } from './schema/upstream.ts';
 
 const drain = z.strictObject({
-  noticeMs: setting(milliseconds, 'Announced and still serving, so that load balancers can turn away.', 0),
-  quietMs: setting(milliseconds, 'How long an idle connection may still send a request before it is closed.', 1000),
-  graceMs: setting(milliseconds, 'Until what is still running is cut off.', 30_000),
+  noticeMs: setting(
+    milliseconds,
+    'The drain is announced, but requests are still taken, so that load balancers can turn away.',
+    DRAIN_DEFAULTS.noticeMs,
+  ),
+  quietMs: setting(
+    milliseconds,
+    'How long an idle connection may still send a request, which is answered, before it is closed.',
+    DRAIN_DEFAULTS.quietMs,
+  ),
+  graceMs: setting(milliseconds, 'After the notice: when what still runs is cut off.', DRAIN_DEFAULTS.graceMs),
 });
 
 const logs = z.strictObject({
@@ -42,4 +51,10 @@ let tree: SchemaTree | null = null;
 export function configTree(): SchemaTree {
   tree ??= new SchemaTree(configSchema);
   return tree;
+}
+
+/** The JSON Schema of the configuration, as it is published. */
+export function configJsonSchema(): string {
+  const { $schema, ...rest } = configTree().root;
+  return `${JSON.stringify({ $schema, title: 'Sluice configuration', ...rest }, null, 2)}\n`;
 }

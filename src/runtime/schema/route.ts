@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import { HeaderFields, isToken } from '../../core/headers.ts';
+import { PROXY_DEFAULTS, type ProxyOptions } from '../../upstream/forward.ts';
+import { TrustedProxies } from '../../upstream/trusted.ts';
+import { parseHost } from '../../web/host.ts';
+import { BODY_LIMIT_DEFAULTS } from '../../web/layers/body-limit.ts';
+import { REQUEST_ID_DEFAULTS } from '../../web/layers/request-id.ts';
+import { TIMEOUT_DEFAULTS } from '../../web/layers/timeout.ts';
+import { checkMethods } from '../../web/method.ts';
+import { parsePattern } from '../../web/pattern.ts';
 import { readLocation } from '../location.ts';
-import { required, setting, text } from './unit.ts';
+import { ROUTE_ACTIONS } from '../references.ts';
+import { bytes, count, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
 
 const headers = z
   .record(z.string(), z.union([z.string(), z.array(z.string())], 'text or a list of texts'))
@@ -31,14 +40,17 @@ function validValue(value: string | string[]): boolean {
 const match = z.strictObject({
   listener: setting(text, 'The name of the listener the request came in by. Default: any.'),
   host: setting(
-    text,
-    'The host asked for, without port: `example.com`, or `*.example.com` for its subdomains. Default: any.',
+    parsed(parseHost),
+    'The host asked for, without port: `example.com`, or `*.example.com` for all below it. Default: any.',
   ),
   path: setting(
-    z.string().startsWith('/', 'a path that starts with /'),
-    'The path: exact (`/health`), with a parameter (`/users/:id`), or with everything below (`/api/*`). Default: any.',
+    parsed(parsePattern),
+    'The path: `/health`, with parameters (`/users/:id`), or with everything below (`/api/*`). Default: any.',
   ),
-  methods: setting(z.array(text).min(1), 'Methods, such as [GET, POST]; GET includes HEAD. Default: any.'),
+  methods: setting(
+    z.array(parsed((method) => checkMethods([method]))).min(1),
+    'Methods, such as `[GET, POST]`. GET includes HEAD. Default: any.',
+  ),
 });
 
 const respond = z.strictObject({
@@ -63,16 +75,94 @@ function validLocation(location: string): boolean {
   return readLocation(location) !== null;
 }
 
+const proxyOptions = {
+  trustedProxies: setting(
+    z.array(parsed((entry) => new TrustedProxies([entry]))),
+    'Peers whose `x-forwarded-*` and `forwarded` fields are kept and added to: addresses, CIDR ranges, or `unix`. What anybody else claims about itself is replaced. Default: none.',
+  ),
+  forwarded: setting(
+    z.enum(['x-forwarded', 'forwarded', 'both', 'none']),
+    'The fields that tell the upstream about the client.',
+    PROXY_DEFAULTS.forwarded,
+  ),
+  host: setting(
+    z.union(
+      [z.enum(['preserve', 'upstream']), z.strictObject({ value: required(text, 'This host, whoever asks.') })],
+      'one of preserve, upstream, or a block with `value`',
+    ),
+    "The `host` that the upstream sees: the one the client asked for, the endpoint's own, or `{ value: name }`.",
+    'preserve',
+  ),
+  via: offable(
+    text.regex(/^[\w.-]+$/, 'letters, digits, dots and hyphens'),
+    'Our name in the `via` field, by which a loop is found. Default: one that is made at the start; `null` writes no `via` and finds no loop.',
+  ),
+  stripPrefix: setting(
+    z.string().regex(/^\/[\x21-\x7e]*[^/]$/, 'a path that begins with a slash and does not end in one'),
+    'Removed from the front of the path, where a segment ends. Default: nothing.',
+  ),
+  gatherMaxBytes: setting(
+    bytes,
+    'A request body of a known length up to this is awaited before an upstream connection is taken. Larger ones are streamed.',
+    PROXY_DEFAULTS.gatherMaxBytes,
+  ),
+} satisfies Record<keyof ProxyOptions, z.ZodType>;
+
 const proxy = z.strictObject({
   upstream: required(text, 'The name of the upstream that answers.'),
+  ...proxyOptions,
 });
 
-/** What is done with the requests that match. The first route that matches wins. */
+const layer = z
+  .strictObject({
+    requestId: setting(
+      z.strictObject({
+        header: setting(
+          parsed(checkToken),
+          'The field that an id comes in and goes out by.',
+          REQUEST_ID_DEFAULTS.header,
+        ),
+        trusted: setting(
+          z.boolean(),
+          'Take the id of the client over. Only behind a proxy that sets it.',
+          REQUEST_ID_DEFAULTS.trusted,
+        ),
+        idMaxBytes: setting(count, 'A longer id is not taken over.', REQUEST_ID_DEFAULTS.idMaxBytes),
+      }),
+      'Gives each request an id that is unique anywhere, for logs, and tells it in a response header.',
+    ),
+    timeout: setting(
+      z.strictObject({
+        totalMs: setting(milliseconds, 'From the call to the answer. Over it: 504.', TIMEOUT_DEFAULTS.totalMs),
+      }),
+      'Answers 504 when an answer takes too long, and aborts the work for it.',
+    ),
+    bodyLimit: setting(
+      z.strictObject({
+        maxBytes: offable(bytes, 'The request body. Over it: 413.', BODY_LIMIT_DEFAULTS.maxBytes),
+      }),
+      "Another limit on request bodies than the listener's `bodyMaxBytes`, lower or higher.",
+    ),
+    accessLog: setting(z.strictObject({}), 'One log line for each request of this route; see also `logs.access`.'),
+  })
+  .refine((names) => Object.keys(names).length === 1, 'one layer in each entry of the list')
+  .meta({ minProperties: 1, maxProperties: 1 });
+
+/** What is done with the requests that match. */
 export const route = z
   .strictObject({
     match: setting(match, 'Which requests this route takes. Default: all.'),
+    layers: setting(z.array(layer), 'What requests of this route pass through, outermost first.'),
+    body: setting(
+      z.enum(['auto', 'manual']),
+      '`auto`: the request body is read whole, within its limit, before the route answers. `manual`: it is not waited for; a proxy streams it. Default: `manual` for `proxy`, else `auto`.',
+    ),
     respond: setting(respond, 'Answers with something that never changes.'),
     redirect: setting(redirect, 'Sends the client elsewhere.'),
     proxy: setting(proxy, 'Passes the request on to an upstream.'),
   })
-  .meta({ oneOf: [{ required: ['respond'] }, { required: ['redirect'] }, { required: ['proxy'] }] });
+  .meta({ oneOf: ROUTE_ACTIONS.map((action) => ({ required: [action] })) });
+
+function checkToken(name: string): void {
+  if (!isToken(name)) throw new TypeError('expected a name of letters, digits and hyphens');
+}

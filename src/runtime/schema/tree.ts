@@ -11,6 +11,25 @@ export interface Leaf {
   readonly required: boolean;
 }
 
+/** One key of a block, for its documentation. */
+export interface Entry {
+  readonly name: string;
+  readonly description: string;
+  readonly required: boolean;
+  /** What the code uses when the key is left out; `undefined` where that is no plain value. */
+  readonly fallback: string | number | boolean | null | undefined;
+  readonly kinds: readonly string[];
+  readonly choices: readonly string[];
+}
+
+/** A block of keys, for its documentation. */
+export interface Block {
+  /** `listeners[].limits`; empty for the top level. */
+  readonly path: string;
+  readonly description: string;
+  readonly entries: readonly Entry[];
+}
+
 /** The JSON Schema of the configuration, for finding one's way by path. */
 export class SchemaTree {
   readonly root: Node;
@@ -48,10 +67,23 @@ export class SchemaTree {
   leaves(): Leaf[] {
     const leaves: Leaf[] = [];
     visit(this.root, '', true, (path, node, required) => {
-      if (forms(node).every((form) => !isBlock(form) && itemBlocks(form).length === 0))
-        leaves.push({ path, node, required });
+      if (forms(node).some(isPlainForm)) leaves.push({ path, node, required });
     });
     return leaves;
+  }
+
+  /** Every block, in the order of the schema. */
+  blocks(): Block[] {
+    const blocks: Block[] = [];
+    visit(this.root, '', true, (path, node) => {
+      for (const form of forms(node).filter(isBlock)) {
+        const entries = Object.entries(form.properties ?? {}).flatMap(([name, child]) =>
+          isNode(child) ? entry(name, child, form.required?.includes(name) ?? false) : [],
+        );
+        blocks.push({ path, description: node.description ?? '', entries });
+      }
+    });
+    return blocks;
   }
 
   private nodesAt(path: Path): Node[] {
@@ -64,6 +96,22 @@ export class SchemaTree {
 function childrenAt(node: Node, step: string | number): Node[] {
   if (typeof step === 'number') return items(node);
   return [node.properties?.[step] ?? node.additionalProperties].filter(isNode);
+}
+
+function entry(name: string, node: Node, required: boolean): Entry {
+  const { description = '', default: fallback } = node;
+  return {
+    name,
+    description,
+    required,
+    fallback: isPlain(fallback) ? fallback : undefined,
+    kinds: [...new Set(forms(node).flatMap((form) => form.type ?? []))],
+    choices: forms(node).flatMap((form) => (form.enum ?? []).map(String)),
+  };
+}
+
+function isPlain(value: unknown): value is string | number | boolean | null {
+  return value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 }
 
 /** A node, or its alternatives. */
@@ -83,8 +131,14 @@ function isBlock(node: Node): boolean {
   return Object.keys(node.properties ?? {}).length > 0;
 }
 
-function itemBlocks(node: Node): Node[] {
-  return items(node).flatMap(forms).filter(isBlock);
+/** A list in which blocks may stand. */
+function isBlockList(node: Node): boolean {
+  return items(node).flatMap(forms).some(isBlock);
+}
+
+/** A value that is set as a whole: text, a number, a list of texts. */
+function isPlainForm(node: Node): boolean {
+  return node.type !== 'null' && !isBlock(node) && !isBlockList(node);
 }
 
 type Visitor = (path: string, node: Node, required: boolean) => void;
@@ -92,7 +146,7 @@ type Visitor = (path: string, node: Node, required: boolean) => void;
 function visit(node: Node, path: string, required: boolean, see: Visitor): void {
   see(path, node, required);
   for (const form of forms(node)) {
-    for (const block of itemBlocks(form)) visit(block, `${path}[]`, true, see);
+    if (isBlockList(form)) for (const item of items(form)) visit(item, `${path}[]`, true, see);
     for (const [key, child] of Object.entries(form.properties ?? {})) {
       if (isNode(child)) visit(child, path === '' ? key : `${path}.${key}`, form.required?.includes(key) ?? false, see);
     }

@@ -39,3 +39,15 @@ export function offable<Schema extends z.ZodType>(
 export function required<Schema extends z.ZodType>(schema: Schema, description: string): Schema {
   return schema.meta({ description });
 }
+
+/** Text that `parse` takes; what it throws is what a person reads. */
+export function parsed(parse: (value: string) => unknown): z.ZodString {
+  return z.string('text').superRefine((value, context) => {
+    try {
+      parse(value);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      context.addIssue({ code: 'custom', message, params: { whole: true } });
+    }
+  });
+}

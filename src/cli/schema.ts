@@ -1,0 +1,9 @@
+import { Command } from 'commander';
+import { configJsonSchema } from '../runtime/schema.ts';
+
+/** `sluice schema` */
+export function schemaCommand(): Command {
+  return new Command('schema').description('print the JSON Schema of the configuration, for editors').action(() => {
+    process.stdout.write(configJsonSchema());
+  });
+}

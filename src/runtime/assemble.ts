@@ -1,0 +1,157 @@
+import { resolve } from 'node:path';
+import { type Handler, stack, withBodyMode } from '../core/handler.ts';
+import { HeaderFields } from '../core/headers.ts';
+import type { HttpResponse } from '../core/message.ts';
+import type { Log } from '../ops/log.ts';
+import type { ListenerOptions } from '../server/options.ts';
+import { proxy } from '../upstream/forward.ts';
+import { type UpstreamGroup, upstream } from '../upstream/group.ts';
+import { accessLog } from '../web/layers/access-log.ts';
+import { bodyLimit } from '../web/layers/body-limit.ts';
+import { requestId } from '../web/layers/request-id.ts';
+import { timeout } from '../web/layers/timeout.ts';
+import { type MatchedRoute, matchRoutes } from '../web/predicate.ts';
+import { reply } from '../web/reply.ts';
+import type { LoadedConfig } from './config.ts';
+import { readLocation } from './location.ts';
+import { ConfigError } from './problem.ts';
+import type { Config } from './schema.ts';
+
+type RouteConfig = Config['routes'][number];
+type UpstreamConfig = NonNullable<Config['upstreams']>[number];
+type LayerConfig = NonNullable<RouteConfig['layers']>[number];
+
+/** A configuration made into what a server runs. */
+export interface Assembly {
+  readonly loaded: LoadedConfig;
+  /** What each listener answers with, by its name. */
+  readonly handlers: Readonly<Record<string, Handler>>;
+  readonly listeners: readonly ListenerOptions[];
+  readonly upstreams: ReadonlyMap<string, AssembledUpstream>;
+}
+
+/** An upstream, and the settings it was made from. */
+interface AssembledUpstream {
+  readonly group: UpstreamGroup;
+  readonly settings: string;
+}
+
+/**
+ * Builds handlers, upstreams and listener options. Opens nothing. An upstream whose settings are those of `previous` is
+ * carried over, with its connections. Throws `ConfigError` on what only the building finds out.
+ */
+export function assemble(loaded: LoadedConfig, log: Log, previous: Assembly | null = null): Assembly {
+  try {
+    return build(loaded, log, previous);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const problem = { severity: 'error', message: error.message, path: [], place: null } as const;
+    throw new ConfigError(loaded.name, null, [problem]);
+  }
+}
+
+function build(loaded: LoadedConfig, log: Log, previous: Assembly | null): Assembly {
+  const { config, folder } = loaded;
+  const upstreams = makeUpstreams(config.upstreams ?? [], folder, previous);
+  const routes = config.routes.map((route) => ({ match: route.match, handler: routeHandler(route, upstreams, log) }));
+  const handlers: Record<string, Handler> = {};
+  const listeners = config.listeners.map((listener): ListenerOptions => {
+    const { mode, ...options } = listener;
+    const name = listenerName(listener);
+    const handler = listenerHandler(name, routes, config, log);
+    handlers[name] = handler;
+    const bind = absolute(listener.bind, folder);
+    return { ...options, name, bind, handler, mode: mode === undefined ? undefined : Number.parseInt(mode, 8) };
+  });
+  return { loaded, handlers, listeners, upstreams };
+}
+
+type Upstreams = Assembly['upstreams'];
+
+function makeUpstreams(configs: readonly UpstreamConfig[], folder: string, previous: Assembly | null): Upstreams {
+  return new Map(
+    configs.map((config) => {
+      const endpoints = config.endpoints.map((given) =>
+        absolute(typeof given === 'string' ? given : given.url, folder),
+      );
+      const options = { ...config, endpoints };
+      const settings = JSON.stringify(options);
+      const before = previous?.upstreams.get(config.name);
+      const group = before?.settings === settings ? before.group : upstream(options);
+      return [config.name, { group, settings }];
+    }),
+  );
+}
+
+/** Upstreams of `before` that `after` does not use any more. */
+export function goneUpstreams(before: Assembly, after: Assembly): UpstreamGroup[] {
+  const kept = new Set([...after.upstreams.values()].map(({ group }) => group));
+  return [...before.upstreams.values()].map(({ group }) => group).filter((group) => !kept.has(group));
+}
+
+/** What routes and logs call a listener. */
+export const listenerName = ({ name, bind }: Config['listeners'][number]): string => name ?? bind;
+
+function listenerHandler(name: string, routes: readonly MatchedRoute[], config: Config, log: Log): Handler {
+  const matched = matchRoutes(routes, { listener: name });
+  return config.logs?.access === true ? accessLayer(log)(matched) : matched;
+}
+
+function routeHandler(route: RouteConfig, upstreams: Upstreams, log: Log): Handler {
+  const answer = routeAnswer(route, upstreams);
+  const handler = route.body === undefined ? answer : withBodyMode(answer, route.body);
+  const layers = (route.layers ?? []).map((layer) => makeLayer(layer, log));
+  return layers.length === 0 ? handler : stack(...layers)(handler);
+}
+
+function routeAnswer({ respond, redirect, proxy: passing }: RouteConfig, upstreams: Upstreams): Handler {
+  if (respond !== undefined) return fixedHandler(fixedReply(respond));
+  if (redirect !== undefined) return redirectHandler(redirect);
+  if (passing === undefined) throw new TypeError('a route without an action');
+  const { upstream: name, ...options } = passing;
+  const target = upstreams.get(name);
+  if (target === undefined) throw new TypeError(`there is no upstream named ${name}`);
+  return proxy(target.group, options);
+}
+
+const fixedHandler =
+  (response: HttpResponse): Handler =>
+  () =>
+    response;
+
+function fixedReply({ status = 200, headers, body }: NonNullable<RouteConfig['respond']>): HttpResponse {
+  const fields = HeaderFields.from(headers);
+  // Without a type, browsers guess one from the bytes.
+  const bare = body === undefined || body === '' || fields.has('content-type');
+  const typed = bare ? fields : fields.append('content-type', 'text/plain; charset=utf-8');
+  return reply.fixed({ status, headers: typed, body: body ?? null });
+}
+
+function redirectHandler({ status = 308, location }: NonNullable<RouteConfig['redirect']>): Handler {
+  const place = readLocation(location);
+  if (place === null) throw new TypeError(`redirect: ${location} cannot be read`);
+  if (place.kind === 'made') return (request) => reply.redirect(place.locate(request), status);
+  const { headers } = reply.redirect(place.location, status);
+  return fixedHandler(reply.fixed({ status, headers }));
+}
+
+function makeLayer(layer: LayerConfig, log: Log) {
+  if (layer.requestId !== undefined) return requestId(layer.requestId);
+  if (layer.timeout !== undefined) return timeout(layer.timeout);
+  if (layer.bodyLimit !== undefined) return bodyLimit(layer.bodyLimit);
+  return accessLayer(log);
+}
+
+function accessLayer(log: Log) {
+  return accessLog({
+    write: ({ requestId: id, peer, method, target, status, durationMs, bytes }) => {
+      const roundedMs = Math.round(durationMs * 1000) / 1000;
+      log.info('request', { requestId: id, peer, method, target, status, durationMs: roundedMs, bytes });
+    },
+  });
+}
+
+/** A unix socket's path is relative to the configuration file. */
+function absolute(address: string, folder: string): string {
+  return address.startsWith('unix:') ? `unix:${resolve(folder, address.slice('unix:'.length))}` : address;
+}

@@ -1,0 +1,162 @@
+import { inspect } from 'node:util';
+import { LOG_DEFAULTS, Log } from '../ops/log.ts';
+import { logEvents } from '../ops/log-events.ts';
+import { BindError } from '../server/bind.ts';
+import type { DrainReport } from '../server/drain.ts';
+import { DRAIN_DEFAULTS } from '../server/options.ts';
+import { type Server, serve } from '../server/serve.ts';
+import { type Assembly, assemble, goneUpstreams } from './assemble.ts';
+import type { LoadedConfig } from './config.ts';
+import { ConfigError } from './problem.ts';
+import { followSignals } from './signals.ts';
+
+/** A program, from its configuration to its exit code. */
+export interface ProgramOptions {
+  /** Reads the configuration: at the start, and again on SIGHUP. */
+  readonly load: () => Promise<LoadedConfig>;
+  /** Called when it listens, after the `listening on` lines. */
+  readonly ready?: (origins: readonly string[]) => void;
+  /** Called when the drain is over. */
+  readonly stopped?: () => Promise<void>;
+}
+
+/** How long the last log lines may take to leave. */
+const FLUSH_MS = 1000;
+/** The process ends by itself when nothing holds it; this is for when something does. */
+const EXIT_MS = 500;
+
+/**
+ * Serves until a signal has ended it. Resolves with the exit code: 0 after a clean drain, 1 when it could not listen,
+ * had to force, or met an error nobody caught. Rejects with `ConfigError` when the first configuration is wrong.
+ */
+export async function runProgram(options: ProgramOptions): Promise<number> {
+  const loaded = await options.load();
+  notice(loaded.warnings);
+  const log = new Log(logSettings(loaded));
+  const assembly = assemble(loaded, log);
+  try {
+    const server = await serve({
+      listeners: assembly.listeners,
+      handler: () => ({ status: 404 }),
+      drain: loaded.config.drain,
+    });
+    return await new Program(options, server, assembly, log).run();
+  } catch (error) {
+    if (!(error instanceof BindError)) throw error;
+    notice(error.message);
+    return 1;
+  }
+}
+
+class Program {
+  private readonly options: ProgramOptions;
+  private readonly server: Server;
+  private assembly: Assembly;
+  private readonly log: Log;
+  private stopLogging: () => void;
+  private draining = false;
+  private failed = false;
+  private reloading: Promise<void> = Promise.resolve();
+  private end: (report: DrainReport) => void = () => undefined;
+
+  constructor(options: ProgramOptions, server: Server, assembly: Assembly, log: Log) {
+    this.options = options;
+    this.server = server;
+    this.assembly = assembly;
+    this.log = log;
+    this.stopLogging = logEvents(this.log);
+  }
+
+  async run(): Promise<number> {
+    const ended = new Promise<DrainReport>((resolve) => {
+      this.end = resolve;
+    });
+    const stopFollowing = followSignals(
+      process,
+      {
+        drain: (signal) => this.drain(`${signal} received`),
+        force: (signal) => this.force(signal),
+        reload: () => this.reload(),
+      },
+      () => performance.now(),
+    );
+    const uncaught = (error: unknown): void => this.fail(error);
+    process.on('uncaughtException', uncaught);
+    const origins = this.server.listeners.map(({ address }) => origin(address));
+    for (const { name, address } of this.server.listeners) notice(`listening on ${origin(address)} (${name})`);
+    this.options.ready?.(origins);
+    const report = await ended;
+    for (const { group } of this.assembly.upstreams.values()) group.close();
+    await this.options.stopped?.();
+    this.write(report);
+    this.stopLogging();
+    await this.log.flush(FLUSH_MS);
+    stopFollowing();
+    process.off('uncaughtException', uncaught);
+    const code = this.failed || report.outcome === 'forced' ? 1 : 0;
+    setTimeout(() => process.exit(code), EXIT_MS).unref();
+    return code;
+  }
+
+  private drain(why: string): void {
+    if (this.draining) return;
+    this.draining = true;
+    const drain = { ...DRAIN_DEFAULTS, ...this.assembly.loaded.config.drain };
+    this.log.info(`draining: ${why}`, { ...drain });
+    void this.server.drain(drain).then(this.end);
+  }
+
+  private force(signal: string): void {
+    this.log.warn(`stopping now: ${signal} received again`);
+    void this.server.close();
+  }
+
+  /** One request's bug should not cost the others, and a process in an unknown state should not go on for long. */
+  private fail(error: unknown): void {
+    this.failed = true;
+    this.log.error('an error that nobody caught', { error });
+    this.drain('after an error that nobody caught');
+  }
+
+  private reload(): void {
+    if (!this.draining) this.reloading = this.reloading.then(() => this.swap());
+  }
+
+  private async swap(): Promise<void> {
+    try {
+      const loaded = await this.options.load();
+      notice(loaded.warnings);
+      const { config: before } = this.assembly.loaded;
+      const next = assemble(loaded, this.log, this.assembly);
+      this.server.reload(() => ({ status: 404 }), next.handlers);
+      for (const group of goneUpstreams(this.assembly, next)) void group.drain();
+      this.assembly = next;
+      this.stopLogging();
+      this.log.configure(logSettings(loaded));
+      this.stopLogging = logEvents(this.log);
+      if (inspect(before.listeners, { depth: null }) !== inspect(loaded.config.listeners, { depth: null }))
+        this.log.warn('reloaded, but the listeners have changed and need a restart');
+      else this.log.info('reloaded');
+    } catch (error) {
+      if (error instanceof ConfigError) notice(error.message);
+      this.log.error('not reloaded, the configuration in force stays', error instanceof ConfigError ? {} : { error });
+    }
+  }
+
+  private write(report: DrainReport): void {
+    const { forced, durationMs, ...rest } = report;
+    const level = report.outcome === 'forced' || report.mayHaveLostCount > 0 ? 'warn' : 'info';
+    this.log.write(level, 'drained', { ...rest, durationMs: Math.round(durationMs), forced });
+  }
+}
+
+const logSettings = ({ config }: LoadedConfig) => ({ ...LOG_DEFAULTS, ...config.logs });
+
+function origin({ host, port }: { readonly host: string; readonly port: number }): string {
+  if (port === 0) return `unix:${host}`;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function notice(text: string): void {
+  if (text !== '') process.stderr.write(`${text}\n`);
+}
