@@ -1,5 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { configJsonSchema } from '../src/runtime/schema.ts';
+import { configPage } from './config-page.ts';
 import { failuresPage } from './failures-page.ts';
 
 /** A committed file that is made from the code. */
@@ -10,7 +12,11 @@ interface Output {
 }
 
 /** Every generated file. `test/architecture/generated.test.ts` fails when a committed one is out of date. */
-export const OUTPUTS: readonly Output[] = [{ path: 'docs/failures.md', make: failuresPage }];
+export const OUTPUTS: readonly Output[] = [
+  { path: 'docs/failures.md', make: failuresPage },
+  { path: 'docs/config.md', make: configPage },
+  { path: 'config.schema.json', make: configJsonSchema },
+];
 
 if (import.meta.main) {
   const root = resolve(import.meta.dirname, '..');

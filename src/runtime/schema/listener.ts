@@ -67,20 +67,22 @@ const limits = {
 } satisfies Record<keyof Limits, z.ZodType>;
 
 /** An address that requests come in by. */
-export const listener = z.strictObject({
-  name: setting(text, 'A name for logs, status and `match.listener`. Default: what `bind` says.'),
-  bind: required(
-    parsed(checkBind),
-    '`host:port`, `"[::]:port"`, `:port` for all addresses, `unix:/path`, `fd:3`, or `systemd:name` for a socket that systemd passes.',
-  ),
-  backlogCount: setting(count, 'Connections that the system queues before they are accepted.', DEFAULTS.backlogCount),
-  reusePort: setting(z.boolean(), 'Several processes may listen on this address (SO_REUSEPORT).', DEFAULTS.reusePort),
-  mode: setting(
-    z.string(MODE).regex(/^0?[0-7]{3}$/, MODE),
-    'The file mode of a unix socket, in quotes: `"0660"`. Default: what the umask leaves.',
-  ),
-  limits: setting(z.strictObject(limits), 'What this listener allows its clients. `null` turns a limit off.'),
-});
+export const listener = z
+  .strictObject({
+    name: setting(text, 'A name for logs, status and `match.listener`. Default: what `bind` says.'),
+    bind: required(
+      parsed(checkBind),
+      '`host:port`, `"[::]:port"`, `:port` for all addresses, `unix:/path`, `fd:3`, or `systemd:name` for a socket that systemd passes.',
+    ),
+    backlogCount: setting(count, 'Connections that the system queues before they are accepted.', DEFAULTS.backlogCount),
+    reusePort: setting(z.boolean(), 'Several processes may listen on this address (SO_REUSEPORT).', DEFAULTS.reusePort),
+    mode: setting(
+      z.string(MODE).regex(/^0?[0-7]{3}$/, MODE),
+      'The file mode of a unix socket, in quotes: `"0660"`. Default: what the umask leaves.',
+    ),
+    limits: setting(z.strictObject(limits), 'What this listener allows its clients. `null` turns a limit off.'),
+  })
+  .meta({ description: 'An address that requests come in by.' });
 
 /** Which sockets systemd passes is known only when it starts the program. */
 function checkBind(bind: string): void {

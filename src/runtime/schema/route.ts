@@ -146,7 +146,7 @@ const layer = z
     accessLog: setting(z.strictObject({}), 'One log line for each request of this route; see also `logs.access`.'),
   })
   .refine((names) => Object.keys(names).length === 1, 'one layer in each entry of the list')
-  .meta({ minProperties: 1, maxProperties: 1 });
+  .meta({ description: 'One layer in each entry of the list.', minProperties: 1, maxProperties: 1 });
 
 /** What is done with the requests that match. */
 export const route = z
@@ -161,7 +161,10 @@ export const route = z
     redirect: setting(redirect, 'Sends the client elsewhere.'),
     proxy: setting(proxy, 'Passes the request on to an upstream.'),
   })
-  .meta({ oneOf: ROUTE_ACTIONS.map((action) => ({ required: [action] })) });
+  .meta({
+    description: 'What is done with the requests that match: exactly one of `respond`, `redirect` and `proxy`.',
+    oneOf: ROUTE_ACTIONS.map((action) => ({ required: [action] })),
+  });
 
 function checkToken(name: string): void {
   if (!isToken(name)) throw new TypeError('expected a name of letters, digits and hyphens');
