@@ -211,9 +211,23 @@ export function listTokens(value: string): string[] {
   return value
     .toLowerCase()
     .split(',')
-    .map((token) => token.trim())
+    .map((token) => withoutSpace(token, 0, token.length))
     .filter((token) => token !== '');
 }
+
+/**
+ * The part of the text between two indexes without the spaces and tabs around it (RFC 9110 §5.6.3). Not `trim()`, which
+ * also takes a no-break space: a byte of the value to everybody else, who would then read another value.
+ */
+export function withoutSpace(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && isSpace(text.charCodeAt(start))) start += 1;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+const isSpace = (code: number): boolean => code === 0x20 || code === 0x09;
 
 /** Whether this may stand as a field name. */
 export const isToken = (name: string): boolean => TOKEN.test(name);
@@ -224,7 +238,7 @@ function immutable(name: string): TypeError {
 
 function pushField(pairs: string[], name: string, value: string): void {
   if (!TOKEN.test(name)) throw new TypeError(`header name ${JSON.stringify(name)} is not a token (RFC 9110 §5.1)`);
-  const trimmed = value.trim();
+  const trimmed = withoutSpace(value, 0, value.length);
   if (!VALUE.test(trimmed))
     throw new TypeError(`header ${name}: the value has a character that is not allowed (RFC 9110 §5.5)`);
   pairs.push(name, trimmed);
@@ -236,7 +250,7 @@ function splitLines(text: string): string[] {
   while (at < text.length) {
     const colon = text.indexOf(':', at);
     const end = text.indexOf('\r\n', colon);
-    pairs.push(text.slice(at, colon), text.slice(colon + 1, end).trim());
+    pairs.push(text.slice(at, colon), withoutSpace(text, colon + 1, end));
     at = end + 2;
   }
   return pairs;

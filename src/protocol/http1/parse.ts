@@ -38,7 +38,8 @@ const FIELD_LINE = new RegExp(`^${NAME}:[\\t\\x20-\\x7e\\x80-\\xff]*$`);
 const FIELD_LINE_BEGUN = new RegExp(`^(?:${NAME}(?::[\\t\\x20-\\x7e\\x80-\\xff]*)?)?\\r?$`);
 const METHOD = new RegExp(`^${NAME}$`);
 const TARGET = /^[\x21\x22\x24-\x7e]+$/;
-const AUTHORITY = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?$/;
+const REG_NAME = "(?!:|$)[A-Za-z0-9\\-._~!$&'()*+,;=]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9\\-._~!$&'()*+,;=]*)*";
+const AUTHORITY = new RegExp(`^(?:${REG_NAME}|\\[[0-9A-Fa-f:.]+\\])(?::[0-9]{0,5})?$`);
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 const METHOD_MAX_BYTES = 64;
 
@@ -54,6 +55,7 @@ export function parseRequest(text: string, at: number, limits: HeadLimits): Requ
   }
   const end = REQUEST.lastIndex;
   const methodEnd = text.indexOf(' ', at);
+  if (methodEnd - at > METHOD_MAX_BYTES) throw new Failure('request-line-invalid');
   const targetEnd = text.indexOf(' ', methodEnd + 1);
   if (targetEnd - methodEnd - 1 > limits.targetMaxBytes) throw new Failure('target-too-long');
   if (end - at > limits.headMaxBytes) throw new Failure('head-too-large');

@@ -1,4 +1,4 @@
-import { HeaderFields, listTokens } from '../../core/headers.ts';
+import { HeaderFields, listTokens, withoutSpace } from '../../core/headers.ts';
 
 /** How a body is delimited (RFC 9112 §6). `close`: by the end of the connection, responses only. */
 export type Framing =
@@ -64,7 +64,7 @@ function scan(text: string): FieldSection {
     const end = text.indexOf('\r\n', colon);
     const name = ownName(text, at, colon);
     if (name !== null) {
-      const value = text.slice(colon + 1, end).trim();
+      const value = withoutSpace(text, colon + 1, end);
       if (name === 'host') {
         host = value;
         hostCount += 1;
