@@ -11,7 +11,7 @@ export const DEMO_CALLS: readonly DemoCall[] = [
   { path: '/hello', flags: '', what: 'answered by Sluice itself, from one prepared reply' },
   { path: '/api/whoami', flags: '', what: 'proxied: two upstreams take turns' },
   { path: '/api/echo', flags: "-d 'any body' ", what: 'proxied: what the upstream received, headers and all' },
-  { path: '/api/stream', flags: '-N ', what: 'proxied: one line every half second, as it comes' },
+  { path: '/api/stream', flags: '-N ', what: 'proxied: a line every quarter of a second, as it comes' },
   { path: '/api/slow', flags: '', what: 'proxied: answers after five seconds, for the drain below' },
   { path: '/old/page?a=1', flags: '-i ', what: 'redirected' },
 ];

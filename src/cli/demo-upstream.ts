@@ -4,8 +4,8 @@ import type { HttpRequest } from '../core/request.ts';
 import { reply } from '../web/reply.ts';
 
 const SLOW_MS = 5000;
-const STREAM_LINE_COUNT = 10;
-const STREAM_STEP_MS = 500;
+const STREAM_LINE_COUNT = 8;
+const STREAM_STEP_MS = 250;
 
 /** One of the servers behind the demo's proxy. It says who it is in all its answers. */
 export function demoUpstream(name: string): Handler {

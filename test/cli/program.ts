@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 
@@ -59,7 +59,9 @@ export class Program {
   /** The lines on standard output with this message, read as JSON. */
   logged(message: string): Record<string, unknown>[] {
     const entries = this.stdout.split('\n').filter((line) => line !== '');
-    return entries.map((line): Record<string, unknown> => ({ ...Object(JSON.parse(line)) })).filter((entry) => entry.message === message);
+    return entries
+      .map((line): Record<string, unknown> => ({ ...Object(JSON.parse(line)) }))
+      .filter((entry) => entry.message === message);
   }
 
   private wake(): void {
@@ -77,7 +79,10 @@ export function start(
   environment: Readonly<Record<string, string>> = {},
 ): Program & { readonly folder: string } {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
   const program = Object.assign(new Program(args, folder, environment), { folder });
   context.after(async () => {
     program.child.kill('SIGKILL');
@@ -88,7 +93,10 @@ export function start(
 }
 
 /** Runs `sluice` to its end. */
-export async function run(context: TestContext, ...given: Parameters<typeof start> extends [unknown, ...infer Rest] ? Rest : never): Promise<Program> {
+export async function run(
+  context: TestContext,
+  ...given: Parameters<typeof start> extends [unknown, ...infer Rest] ? Rest : never
+): Promise<Program> {
   const program = start(context, ...given);
   await program.ended;
   return program;
