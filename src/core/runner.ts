@@ -23,9 +23,10 @@ export const CLOSE_REASONS = {
   /** Bytes came in after an idle connection had been closed: a request may have been under way. */
   'drained-raced': { mayHaveLostRequest: true },
   'drained-answered': { mayHaveLostRequest: false },
+  /** Cut off in the middle of something at the end of a drain's grace. */
   'drain-forced': { mayHaveLostRequest: true },
+  /** Cut off in the middle of something by `close()`. */
   'server-closed': { mayHaveLostRequest: true },
-  refused: { mayHaveLostRequest: false },
   'taken-over': { mayHaveLostRequest: false },
   'socket-error': { mayHaveLostRequest: true },
   reconciled: { mayHaveLostRequest: true },
@@ -50,8 +51,8 @@ export interface ConnectionWork {
   abort(failure: Failure): void;
   /** The socket is closed: let go of everything. Called once. */
   closed(): void;
-  /** The request in flight, if there is one. */
-  inFlight(): RequestInFlight | null;
+  /** The admitted requests in flight, the oldest first. */
+  inFlight(): readonly RequestInFlight[];
 }
 
 /** Shared by every connection of a server, read at each request: a reload swaps the handler. */

@@ -3,20 +3,32 @@ import { readFileSync } from 'node:fs';
 /** Descriptors that are kept for files, upstream connections and the process itself. */
 const RESERVE_COUNT = 128;
 
-/** How many connections the process's file limit leaves room for; `Infinity` where the system does not tell. */
-export function connectionCeiling(
-  readLimits: () => string = () => readFileSync('/proc/self/limits', 'latin1'),
-): number {
+/** Refused connections that may be open at a time, where the file limit leaves room for them. */
+const REFUSED_MAX_COUNT = 1024;
+
+/** How many files this process may have open; `Infinity` where the system does not tell. */
+function fileLimit(): number {
   let limits: string;
   try {
-    limits = readLimits();
+    limits = readFileSync('/proc/self/limits', 'latin1');
   } catch {
     // Not Linux: the configured limit stands, and running out of descriptors is met when it happens.
     return Number.POSITIVE_INFINITY;
   }
-  const softLimit = Number(/^Max open files\s+([0-9]+)/m.exec(limits)?.[1] ?? Number.NaN);
-  if (Number.isNaN(softLimit)) return Number.POSITIVE_INFINITY;
-  return Math.max(1, softLimit - Math.min(RESERVE_COUNT, Math.floor(softLimit / 4)));
+  return Number(/^Max open files\s+([0-9]+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+}
+
+const reserveCount = (limit: number): number => Math.min(RESERVE_COUNT, Math.floor(limit / 4));
+
+/** How many connections the process's file limit leaves room for. */
+export function connectionCeiling(limit: number = fileLimit()): number {
+  return Math.max(1, limit - reserveCount(limit));
+}
+
+/** How many refused connections may wait for their end: what connections and reserve leave, or half of the reserve. */
+export function refusedCeiling(connectionMaxCount: number, limit: number = fileLimit()): number {
+  const reserved = reserveCount(limit);
+  return Math.min(REFUSED_MAX_COUNT, Math.max(limit - reserved - connectionMaxCount, Math.floor(reserved / 2)));
 }
 
 /** Counts connections by address. An address with none is forgotten, so the map is no larger than the connections. */

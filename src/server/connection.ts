@@ -8,15 +8,17 @@ import type { Activity, CloseReason, Connection, ConnectionWork, Service } from 
 class SocketPeer implements Peer {
   readonly secure: boolean;
   private readonly socket: Socket;
+  private readonly unnamed: string;
   private known: string | null = null;
 
-  constructor(socket: Socket, secure: boolean) {
+  constructor(socket: Socket, secure: boolean, unnamed: string) {
     this.socket = socket;
     this.secure = secure;
+    this.unnamed = unnamed;
   }
 
   get address(): string {
-    this.known ??= this.socket.remoteAddress ?? 'unix:';
+    this.known ??= this.socket.remoteAddress ?? this.unnamed;
     return this.known;
   }
 
@@ -39,21 +41,19 @@ export class ServerConnection implements Connection {
   reason: CloseReason | null = null;
   /** What a reconciliation has found twice is released. */
   suspect = false;
+  private released = false;
   private work: ConnectionWork | null = null;
   private readonly onClosed: OnClosed;
 
-  constructor(id: number, socket: Socket, parent: Lifecycle, service: Service, onClosed: OnClosed) {
+  /** `unnamed`: the peer's address where its socket has none, as on a unix socket or when it has gone already. */
+  constructor(id: number, socket: Socket, parent: Lifecycle, service: Service, onClosed: OnClosed, unnamed: string) {
     this.id = id;
     this.socket = socket;
-    this.peer = new SocketPeer(socket, false);
+    this.peer = new SocketPeer(socket, false, unnamed);
     this.service = service;
     this.onClosed = onClosed;
-    this.life = parent.open({
-      onDrain: () => this.work?.drain(),
-      onClose: () => this.socket.destroy(),
-    });
     // Live from accept until its socket is closed: a drain waits for it even before its first byte.
-    this.life.begin();
+    this.life = parent.open({ onDrain: () => this.work?.drain(), onClose: () => this.close('server-closed') }, true);
     socket.on('error', (error) => {
       this.reason ??= resetBy(error) ? 'client-reset' : 'socket-error';
     });
@@ -70,7 +70,22 @@ export class ServerConnection implements Connection {
   }
 
   inFlight(): ReturnType<ConnectionWork['inFlight']> {
-    return this.work?.inFlight() ?? null;
+    return this.work?.inFlight() ?? [];
+  }
+
+  /** Whether something would be lost if it were cut off now. Silent, idle and answered connections lose nothing. */
+  get occupied(): boolean {
+    const { socket, activity } = this;
+    if (socket.destroyed) return false;
+    if (socket.writableLength > 0) return true;
+    if (this.reason !== null && activity !== 'stream') return false;
+    return activity === 'reading' ? socket.bytesRead > 0 : activity !== 'idle';
+  }
+
+  /** Destroys the socket at the end of a drain's grace; the reason tells whether that lost something. */
+  cutOff(reason: CloseReason): void {
+    if (this.occupied) this.reason = reason;
+    this.close('drained-idle');
   }
 
   /** Tells what is running that its time is over. */
@@ -93,7 +108,8 @@ export class ServerConnection implements Connection {
 
   /** Lets go of everything; idempotent, so that a reconciliation can do what a lost event did not. */
   release(): void {
-    if (this.life.phase === 'closed' && this.work === null) return;
+    if (this.released) return;
+    this.released = true;
     const { work } = this;
     this.work = null;
     const reason = this.reason ?? 'client-closed';

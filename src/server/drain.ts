@@ -50,7 +50,9 @@ export class Drain {
   private readonly servedBefore: number;
   private readonly closedBefore: ReadonlyMap<CloseReason, number>;
   private readonly forced: ForcedConnection[] = [];
+  private unansweredCount = 0;
   private graceTimer: ClockTimer | null = null;
+  private graceEndsMs = Number.POSITIVE_INFINITY;
   private noticeTimer: ClockTimer | null = null;
   private endNotice: (() => void) | null = null;
 
@@ -66,38 +68,41 @@ export class Drain {
     this.report = this.run(options);
   }
 
-  /** Ends the grace now. */
-  force(): void {
+  /** Ends the notice and the quiet window now, and the grace after `graceMs` if that is sooner than planned. */
+  hasten(graceMs: number | undefined): void {
+    this.quietMs = 0;
     this.endNotice?.();
-    if (this.stage === 'force' || this.stage === 'done') return;
+    if (graceMs !== undefined && !this.over) this.startGrace(graceMs);
+  }
+
+  /** Ends the grace now. */
+  force(reason: 'drain-forced' | 'server-closed' = 'drain-forced'): void {
+    if (this.over) return;
     this.enter('force');
+    this.endNotice?.();
     this.graceTimer?.cancel();
     for (const listener of this.listeners) listener.stopListening();
     this.life.drain('drain');
-    const connections = this.listeners.flatMap((listener) => [...listener.connections]);
     const nowMs = this.clock.now();
+    const connections: ServerConnection[] = [];
     for (const listener of this.listeners) {
-      for (const connection of listener.connections) this.record(listener, connection, nowMs);
+      for (const connection of listener.connections) {
+        connections.push(connection);
+        if (connection.occupied) this.forced.push(forcedConnection(listener, connection, nowMs));
+      }
     }
     for (const connection of connections) connection.abort();
+    for (const listener of this.listeners) listener.proceed();
     // One turn, so that a handler that heeds its signal can still answer.
     setImmediate(() => {
-      for (const connection of connections) connection.close('drain-forced');
-    });
-  }
-
-  private record(listener: Listener, connection: ServerConnection, nowMs: number): void {
-    if (connection.activity === 'idle' || (connection.reason !== null && connection.activity !== 'stream')) return;
-    if (connection.activity === 'reading' && connection.socket.bytesRead === 0) return; // accepted, and silent ever since
-    const request = connection.inFlight();
-    this.forced.push({
-      listener: listener.name,
-      connectionId: connection.id,
-      peer: connection.peer.address,
-      activity: connection.activity,
-      method: request?.method ?? null,
-      target: request?.target ?? null,
-      ageMs: request === null ? null : nowMs - request.sinceMs,
+      for (const connection of connections) {
+        this.unansweredCount += connection.inFlight().length;
+        connection.cutOff(reason);
+      }
+      // A runner may have taken the socket's events away; the end of a drain does not depend on them.
+      setImmediate(() => {
+        for (const connection of connections) connection.release();
+      });
     });
   }
 
@@ -105,13 +110,14 @@ export class Drain {
     this.life.notice();
     this.enter('notice');
     if (options.noticeMs > 0) await this.notice(options.noticeMs);
-    if (this.life.phase === 'accepting' && !this.forcing) {
-      this.graceTimer = this.clock.after(options.graceMs, () => this.force());
+    if (!this.over) {
+      this.startGrace(options.graceMs);
       this.enter('refuse');
       // Stop listening first, then say close: otherwise clients reconnect into a queue that is about to go away.
       await Promise.all(this.listeners.map((listener) => listener.stopAccepting()));
-      if (!this.forcing) this.enter('finish');
+      if (!this.over) this.enter('finish');
       this.life.drain('drain');
+      for (const listener of this.listeners) listener.proceed();
     }
     await this.life.closed();
     this.graceTimer?.cancel();
@@ -119,8 +125,16 @@ export class Drain {
     return this.summary();
   }
 
-  private get forcing(): boolean {
-    return this.stage === 'force';
+  private get over(): boolean {
+    return this.stage === 'force' || this.stage === 'done';
+  }
+
+  private startGrace(graceMs: number): void {
+    const endsMs = this.clock.now() + graceMs;
+    if (endsMs >= this.graceEndsMs) return;
+    this.graceEndsMs = endsMs;
+    this.graceTimer?.cancel();
+    this.graceTimer = this.clock.after(graceMs, () => this.force());
   }
 
   private notice(noticeMs: number): Promise<void> {
@@ -135,7 +149,9 @@ export class Drain {
 
   private enter(stage: DrainStage): void {
     this.stage = stage;
-    if (stages.heard) stages.publish({ server: this.server, stage, liveCount: this.life.liveCount });
+    if (!stages.heard) return;
+    const liveCount = this.listeners.reduce((sum, listener) => sum + listener.connections.size, 0);
+    stages.publish({ server: this.server, stage, liveCount });
   }
 
   private summary(): DrainReport {
@@ -150,12 +166,25 @@ export class Drain {
     return {
       outcome: this.forced.length === 0 ? 'clean' : 'forced',
       durationMs: this.clock.now() - this.startMs,
-      finishedCount: finishedCount(this.listeners) - this.servedBefore,
+      finishedCount: finishedCount(this.listeners) - this.servedBefore - this.unansweredCount,
       closed,
       mayHaveLostCount,
       forced: this.forced,
     };
   }
+}
+
+function forcedConnection(listener: Listener, connection: ServerConnection, nowMs: number): ForcedConnection {
+  const [request] = connection.inFlight();
+  return {
+    listener: listener.name,
+    connectionId: connection.id,
+    peer: connection.peer.address,
+    activity: connection.activity,
+    method: request?.method ?? null,
+    target: request?.target ?? null,
+    ageMs: request === undefined ? null : nowMs - request.sinceMs,
+  };
 }
 
 function finishedCount(listeners: readonly Listener[]): number {

@@ -1,11 +1,12 @@
-import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import type { Clock, ClockTimer, DateValue } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import { bodyReady, type Handler } from '../core/handler.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { CloseReason, ConnectionRunner, Service } from '../core/runner.ts';
+import { type AcceptQueue, emptied } from './accept-queue.ts';
 import { addressText, listenOn, parseBind } from './bind.ts';
-import { connectionCeiling, PeerBudget } from './budget.ts';
+import { connectionCeiling, PeerBudget, refusedCeiling } from './budget.ts';
 import { ServerConnection } from './connection.ts';
 import { runnerFor } from './negotiate.ts';
 import { type ListenerSettings, sweepPeriodMs } from './options.ts';
@@ -18,11 +19,8 @@ const refusedEvent = channel('connection:refuse');
 const connectionClosed = channel('connection:close');
 const reconciled = channel('slots:reconcile');
 
-/** Refused sockets that may still be read from, so that their 503 is not lost to a reset; more are cut off at once. */
-const REFUSED_MAX_COUNT = 1024;
+/** Refused sockets are read from for a while, so that their 503 is not lost to a reset. */
 const REFUSED_LINGER_MS = 1000;
-/** A drain gives up on an accept queue that never gets empty. */
-const QUEUE_MAX_MS = 1000;
 
 /** Why a connection was refused. */
 export type Refusal = 'connection-budget-exceeded' | 'peer-budget-exceeded';
@@ -38,7 +36,7 @@ export interface ListenerAddress {
 let lastConnectionId = 0;
 
 /** One address that is listened on: accepts, keeps the budgets, checks the deadlines, and drains. */
-export class Listener {
+export class Listener implements AcceptQueue {
   readonly name: string;
   readonly settings: ListenerSettings;
   readonly life: Lifecycle;
@@ -49,16 +47,25 @@ export class Listener {
   /** Requests that were given to a handler since the start, and how many of them are not done. */
   servedCount = 0;
   inFlightCount = 0;
+  /** Connections taken from the kernel, refused ones too. */
+  acceptedCount = 0;
   address: ListenerAddress = { host: '', port: 0 };
   private readonly service: Service;
   private readonly clock: Clock;
   private readonly runner: ConnectionRunner;
   private readonly net: NetServer;
   private readonly peers: PeerBudget | null;
-  private readonly timers: ClockTimer[] = [];
+  private sweepTimer: ClockTimer | null = null;
+  private reconcileTimer: ClockTimer | null = null;
+  /** Refused sockets that are still open; more than this are cut off at once. */
+  private readonly refusedMaxCount: number;
   private readonly refusedSockets = new Map<Socket, number>();
-  private acceptedInTurn = false;
+  private handler: Handler = () => ({ status: 404 });
+  /** While the accept queue is emptied: what new requests wait for. */
+  private hold: PromiseWithResolvers<void> | null = null;
   private suspectRequestCount = 0;
+  /** A peer's address where its socket has none. */
+  private unnamedPeer = 'unix:';
 
   constructor(settings: ListenerSettings, parent: Lifecycle, clock: Clock, date: DateValue, quietMs: () => number) {
     this.name = settings.name;
@@ -66,47 +73,68 @@ export class Listener {
     this.clock = clock;
     this.runner = runnerFor(settings);
     this.connectionMaxCount = Math.min(settings.limits.connectionMaxCount, connectionCeiling());
+    this.refusedMaxCount = refusedCeiling(this.connectionMaxCount);
     const { connectionPerPeerMaxCount } = settings.limits;
     this.peers = connectionPerPeerMaxCount === null ? null : new PeerBudget(connectionPerPeerMaxCount);
     this.service = this.makeService(date, quietMs);
     this.net = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
-    this.life = parent.open({ onClose: (reason) => this.end(reason) });
+    this.life = parent.open({
+      onDrain: () => this.sweepEvery(sweepPeriodMs(settings.limits, quietMs())),
+      onClose: (reason) => this.end(reason),
+    });
     this.life.begin(); // the accept queue: work until `stopAccepting` has emptied it
   }
 
   /** Binds and listens. Rejects with a `BindError`. */
-  async open(quietMs: number): Promise<void> {
+  async open(): Promise<void> {
     const { settings } = this;
     const bind = parseBind(settings.bind);
     await listenOn(this.net, bind, settings);
     // An error on a listening socket (EMFILE, ECONNABORTED) concerns one connection; the loop goes on.
     this.net.on('error', (error) => listenerError.publish({ listener: this.name, error }));
-    this.address = shownAddress(this.net.address(), addressText(bind));
-    this.timers.push(this.clock.every(sweepPeriodMs(settings.limits, quietMs), () => this.sweep()));
+    const shown = this.net.address();
+    if (typeof shown === 'object' && shown !== null) {
+      this.address = { host: shown.address, port: shown.port };
+      this.unnamedPeer = '';
+    } else this.address = { host: shown ?? addressText(bind), port: 0 };
+    this.sweepEvery(sweepPeriodMs(settings.limits));
     if (settings.reconcileMs !== null) {
-      this.timers.push(this.clock.every(settings.reconcileMs, () => this.reconcile()));
+      this.reconcileTimer = this.clock.every(settings.reconcileMs, () => this.reconcile());
     }
-    opened.publish({ listener: this.name, address: `${this.address.host}:${this.address.port}` });
+    const { host, port } = this.address;
+    opened.publish({ listener: this.name, address: port === 0 ? host : addressText({ kind: 'tcp', host, port }) });
+  }
+
+  get listening(): boolean {
+    return this.net.listening;
+  }
+
+  get inUse(): boolean {
+    return this.connections.size > 0;
   }
 
   /** The handler from the next request on; requests in flight keep theirs. */
   use(handler: Handler): void {
-    this.service.handler = bodyReady(handler, this.settings.body);
+    this.handler = bodyReady(handler, this.settings.body);
+    this.service.handler = this.hold === null ? this.handler : heldUntil(this.hold.promise, this.handler);
   }
 
   /**
-   * Empties the accept queue, then closes the listening socket. Node accepts as little as one connection per turn of
-   * its event loop, and what is still queued when the socket closes is reset, so it keeps turning until a turn brought
-   * nothing.
+   * Empties the accept queue, then closes the listening socket. New requests wait until `proceed`: an answer now would
+   * bring some clients back over a new connection, into the queue that is about to go away.
    */
   async stopAccepting(): Promise<void> {
-    const untilMs = this.clock.now() + QUEUE_MAX_MS;
-    for (let quietTurns = 0; quietTurns < 2 && this.clock.now() < untilMs; ) {
-      this.acceptedInTurn = false;
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      quietTurns = this.acceptedInTurn ? 0 : quietTurns + 1;
-    }
+    this.hold = Promise.withResolvers();
+    this.service.handler = heldUntil(this.hold.promise, this.handler);
+    await emptied(this);
     this.stopListening();
+  }
+
+  /** Lets the requests go on that have waited for the listening socket to close. */
+  proceed(): void {
+    this.service.handler = this.handler;
+    this.hold?.resolve();
+    this.hold = null;
   }
 
   /** Closes the listening socket now. */
@@ -117,19 +145,21 @@ export class Listener {
   }
 
   private accept(socket: Socket): void {
-    this.acceptedInTurn = true;
+    this.acceptedCount += 1;
     if (this.connections.size >= this.connectionMaxCount) {
       this.refuse(socket, 'connection-budget-exceeded');
       return;
     }
-    if (this.peers !== null && !this.peers.acquire(socket.remoteAddress ?? 'unix:')) {
+    if (this.peers !== null && !this.peers.acquire(socket.remoteAddress ?? this.unnamedPeer)) {
       this.refuse(socket, 'peer-budget-exceeded');
       return;
     }
     lastConnectionId += 1;
-    const connection = new ServerConnection(lastConnectionId, socket, this.life, this.service, this.onClosed);
+    const { life, service, onClosed, unnamedPeer } = this;
+    const connection = new ServerConnection(lastConnectionId, socket, life, service, onClosed, unnamedPeer);
     this.connections.add(connection);
-    if (this.peers !== null) void connection.peer.address; // asked now: a closed socket has forgotten it
+    // Asked now, where it will be wanted at the end: a closed socket has forgotten it.
+    if (this.peers !== null || connectionClosed.heard) void connection.peer.address;
     if (accepted.heard) {
       accepted.publish({ listener: this.name, connectionId: connection.id, peer: connection.peer.address });
     }
@@ -139,9 +169,9 @@ export class Listener {
   private refuse(socket: Socket, reason: Refusal): void {
     this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
     if (refusedEvent.heard)
-      refusedEvent.publish({ listener: this.name, peer: socket.remoteAddress ?? 'unix:', reason });
+      refusedEvent.publish({ listener: this.name, peer: socket.remoteAddress ?? this.unnamedPeer, reason });
     socket.on('error', () => undefined);
-    if (this.refusedSockets.size >= REFUSED_MAX_COUNT) {
+    if (this.refusedSockets.size >= this.refusedMaxCount) {
       socket.destroy();
       return;
     }
@@ -161,8 +191,16 @@ export class Listener {
     }
   };
 
-  private sweep(): void {
-    const nowMs = this.clock.now();
+  private sweepEvery(periodMs: number): void {
+    this.sweepTimer?.cancel();
+    // Once the event loop has polled: what has arrived in time is read before a deadline is judged.
+    this.sweepTimer = this.clock.every(periodMs, () => {
+      const nowMs = this.clock.now();
+      setImmediate(() => this.sweep(nowMs));
+    });
+  }
+
+  private sweep(nowMs: number): void {
     for (const connection of this.connections) connection.sweep(nowMs);
     for (const [socket, untilMs] of this.refusedSockets) if (nowMs >= untilMs) socket.destroy();
   }
@@ -175,7 +213,7 @@ export class Listener {
     let releasedConnectionCount = 0;
     let liveRequestCount = 0;
     for (const connection of this.connections) {
-      if (connection.inFlight() !== null) liveRequestCount += 1;
+      liveRequestCount += connection.inFlight().length;
       if (!connection.socket.destroyed) continue;
       if (connection.suspect) {
         connection.reason ??= 'reconciled';
@@ -195,7 +233,8 @@ export class Listener {
 
   private end(reason: string): void {
     this.stopListening();
-    for (const timer of this.timers) timer.cancel();
+    this.sweepTimer?.cancel();
+    this.reconcileTimer?.cancel();
     for (const socket of this.refusedSockets.keys()) socket.destroy();
     if (closedEvent.heard) closedEvent.publish({ listener: this.name, reason });
   }
@@ -213,7 +252,8 @@ export class Listener {
         return true;
       },
       endRequest: () => {
-        this.inFlightCount -= 1;
+        // A request that a reconciliation has released may end all the same.
+        if (this.inFlightCount > 0) this.inFlightCount -= 1;
       },
       get quietMs() {
         return quietMs();
@@ -222,7 +262,7 @@ export class Listener {
   }
 }
 
-function shownAddress(address: AddressInfo | string | null, fallback: string): ListenerAddress {
-  if (address === null) return { host: fallback, port: 0 };
-  return typeof address === 'string' ? { host: address, port: 0 } : { host: address.address, port: address.port };
+/** A handler that begins later. */
+function heldUntil(end: Promise<void>, handler: Handler): Handler {
+  return (request) => end.then(() => handler(request));
 }

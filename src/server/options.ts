@@ -99,15 +99,13 @@ export function listenerSettings(given: ListenerOptions): ListenerSettings {
 }
 
 /** Fills drain options up. Throws `TypeError` naming every wrong field. */
-export const drainSettings = (given: Partial<DrainOptions> | undefined): DrainOptions =>
-  withDefaults('drain', DRAIN_DEFAULTS, given);
+export const drainSettings = (given: Partial<DrainOptions> | undefined, defaults = DRAIN_DEFAULTS): DrainOptions =>
+  withDefaults('drain', defaults, given);
 
-/** How often deadlines are checked: every 250 ms, or a quarter of the shortest timeout. */
-export function sweepPeriodMs(limits: Limits, quietMs: number): number {
-  const timeouts = [limits.headTimeoutMs, limits.idleTimeoutMs, limits.writeStallTimeoutMs, limits.handlerTimeoutMs];
-  const shortest = Math.min(
-    quietMs === 0 ? Number.POSITIVE_INFINITY : quietMs,
-    ...timeouts.filter((ms) => ms !== null),
-  );
+/** How often deadlines are checked: every 250 ms, or a quarter of the shortest timeout; in a drain, of its quiet window. */
+export function sweepPeriodMs(limits: Limits, quietMs: number | null = null): number {
+  const { headTimeoutMs, idleTimeoutMs, writeStallTimeoutMs, handlerTimeoutMs } = limits;
+  const timeouts = [headTimeoutMs, idleTimeoutMs, writeStallTimeoutMs, handlerTimeoutMs, quietMs];
+  const shortest = Math.min(...timeouts.filter((ms) => ms !== null && ms > 0).map(Number));
   return Math.max(1, Math.min(250, shortest / 4));
 }

@@ -31,7 +31,10 @@ export interface Server {
   beginDrain(options?: Partial<DrainOptions>): void;
   /** Starts a drain, or joins the one that runs. Resolves when everything is closed; never rejects. */
   drain(options?: Partial<DrainOptions>): Promise<DrainReport>;
-  /** A drain without notice and quiet window: what is in flight finishes, what is idle closes at once. */
+  /**
+   * A drain without notice and quiet window: what is in flight finishes, what is idle closes at once. Ends those of a
+   * drain that runs already, and shortens its grace if the one given here is over sooner.
+   */
   shutdown(options?: Partial<Pick<DrainOptions, 'graceMs'>>): Promise<DrainReport>;
   /** Cuts everything off now. */
   close(): Promise<DrainReport>;
@@ -86,7 +89,7 @@ class RunningServer implements Server {
 
   async open(): Promise<void> {
     try {
-      for (const listener of this.listeners) await listener.open(this.defaults.quietMs);
+      for (const listener of this.listeners) await listener.open();
     } catch (error) {
       this.life.close('listener-failed');
       throw error;
@@ -133,18 +136,20 @@ class RunningServer implements Server {
   }
 
   shutdown(options?: Partial<Pick<DrainOptions, 'graceMs'>>): Promise<DrainReport> {
-    return this.start({ ...options, noticeMs: 0, quietMs: 0 }).report;
+    const drain = this.start({ ...options, noticeMs: 0, quietMs: 0 });
+    drain.hasten(options?.graceMs);
+    return drain.report;
   }
 
   close(): Promise<DrainReport> {
     const drain = this.start({ noticeMs: 0, quietMs: 0 });
-    drain.force();
+    drain.force('server-closed');
     return drain.report;
   }
 
   private start(options: Partial<DrainOptions> | undefined): Drain {
     if (this.current === null) {
-      const settings = drainSettings({ ...this.defaults, ...options });
+      const settings = drainSettings(options, this.defaults);
       this.current = new Drain(this.name, this.life, this.listeners, this.clock, settings);
     }
     return this.current;

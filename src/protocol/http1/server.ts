@@ -49,7 +49,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   private requestCount = 0;
   /** When the present state began: idle, head, end of the peer's side, lingering. */
   private sinceMs: number;
-  private quietUntilMs = Number.POSITIVE_INFINITY;
+  private drainedAtMs = Number.POSITIVE_INFINITY;
   private stall: WriteStall | null = null;
   private probed = false;
   private taken = false;
@@ -285,6 +285,8 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   sweep(nowMs: number): void {
     this.nowMs = nowMs;
     if (this.taken) return;
+    // The linger begins when the last answer has been taken: a slow reader is not cut off in the middle of it.
+    if (this.lingering && !this.socket.writableFinished) this.sinceMs = nowMs;
     if (this.lingering && nowMs - this.sinceMs >= LINGER_MS) this.socket.destroy();
     else if (this.stalled(nowMs)) this.connection.close('write-stall');
     else if (this.lingering) return;
@@ -295,8 +297,10 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
       if (passed(this.sinceMs, this.limits.headTimeoutMs, nowMs) || this.intake.tooSlow(nowMs)) {
         this.refuse(new Failure('head-timeout'), 'request-timeout');
       }
-    } else if (nowMs >= this.quietUntilMs) this.shutdown('drained-idle');
-    else if (passed(this.sinceMs, this.limits.idleTimeoutMs, nowMs)) this.shutdown('idle-timeout');
+    } else if (passed(Math.max(this.sinceMs, this.drainedAtMs), this.connection.service.quietMs, nowMs)) {
+      // The quiet window of a connection that has just been told it may stay begins when it comes to rest.
+      this.shutdown('drained-idle');
+    } else if (passed(this.sinceMs, this.limits.idleTimeoutMs, nowMs)) this.shutdown('idle-timeout');
   }
 
   private stalled(nowMs: number): boolean {
@@ -323,7 +327,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
 
   drain(): void {
     const nowMs = this.connection.service.clock.now();
-    this.quietUntilMs = nowMs + this.connection.service.quietMs;
+    this.drainedAtMs = nowMs;
     this.sweep(nowMs);
   }
 
@@ -340,8 +344,8 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     this.release(exchange);
   }
 
-  inFlight(): RequestInFlight | null {
-    return this.exchange;
+  inFlight(): readonly RequestInFlight[] {
+    return this.exchange?.admitted === true ? [this.exchange] : [];
   }
 }
 

@@ -117,9 +117,8 @@ class NodeServerConnection implements ConnectionWork {
     for (const response of [...this.running.keys()]) response.destroy();
   }
 
-  inFlight(): RequestInFlight | null {
-    const [oldest] = this.running.values();
-    return oldest ?? null;
+  inFlight(): readonly RequestInFlight[] {
+    return [...this.running.values()];
   }
 
   private end(response: ServerResponse, admitted: boolean): void {
