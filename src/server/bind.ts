@@ -1,5 +1,6 @@
-import { chmodSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs';
 import { createConnection, type ListenOptions, type Server } from 'node:net';
+import { dirname } from 'node:path';
 
 /** Where to listen. */
 export type Address =
@@ -42,7 +43,7 @@ export function parseBind(bind: string, environment: NodeJS.ProcessEnv = process
 /** The descriptor systemd passed under this name (LISTEN_FDNAMES) or at this index. */
 function systemdFd(name: string, environment: NodeJS.ProcessEnv): number {
   const count = Number(environment.LISTEN_FDS ?? 0);
-  if (count < 1 || environment.LISTEN_PID !== String(process.pid)) {
+  if (!(count >= 1) || environment.LISTEN_PID !== String(process.pid)) {
     throw new TypeError('bind: systemd has passed no sockets to this process (LISTEN_FDS and LISTEN_PID)');
   }
   const names = (environment.LISTEN_FDNAMES ?? '').split(':');
@@ -69,7 +70,7 @@ export async function listenOn(
       await listening(server, { ...common, ...host, port: address.port, reusePort: options.reusePort });
     } else await listenOnPath(server, address.path, common, options.mode);
   } catch (error) {
-    throw bindError(address, error);
+    throw error instanceof BindError ? error : bindError(address, error);
   }
 }
 
@@ -83,7 +84,12 @@ async function listenOnPath(
   try {
     await listening(server, { ...common, path });
   } catch (error) {
-    if (errorCode(error) !== 'EADDRINUSE' || (await isAlive(path))) throw error;
+    if (errorCode(error) !== 'EADDRINUSE') throw error;
+    if (!lstatSync(path).isSocket()) {
+      const advice = 'a file that is not a socket is there; move it away or choose another path';
+      throw new BindError(`cannot listen on unix:${path}: ${advice} (EADDRINUSE)`, 'EADDRINUSE', { cause: error });
+    }
+    if (await isAlive(path)) throw error;
     unlinkSync(path);
     await listening(server, { ...common, path });
   }
@@ -111,19 +117,29 @@ function isAlive(path: string): Promise<boolean> {
   });
 }
 
+const ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'it is in use by another process; stop that one or choose another address',
+  EACCES: 'permission denied; ports below 1024 and foreign folders need privileges, so choose another or grant them',
+  EADDRNOTAVAIL: 'this machine has no such address; use one of its own, or 0.0.0.0 for all',
+  ENOTFOUND: 'the host name cannot be resolved; use an IP address',
+  EAI_AGAIN: 'the host name cannot be resolved now; use an IP address',
+  ENOENT: 'the folder does not exist; create it first',
+  ENOTDIR: 'the folder does not exist; create it first',
+};
+
+/** What an EINVAL means, which is all that the system says about these. */
+const INVALID: Readonly<Record<Address['kind'], string>> = {
+  tcp: 'it is not an address that can be listened on',
+  unix: 'the path is too long for a socket (107 bytes on Linux)',
+  fd: 'it is not a socket that can be listened on; pass an open one',
+};
+
 function bindError(address: Address, error: unknown): BindError {
-  const where = addressText(address);
-  const code = errorCode(error);
-  const advice: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'it is in use by another process; stop that one or choose another address',
-    EACCES: 'permission denied; ports below 1024 and foreign folders need privileges, so choose another or grant them',
-    EADDRNOTAVAIL: 'this machine has no such address; use one of its own, or 0.0.0.0 for all',
-    ENOTFOUND: 'the host name cannot be resolved; use an IP address',
-    EINVAL: 'it is not a socket that can be listened on',
-    ENOENT: 'the folder does not exist; create it first',
-    EBADF: 'no such file descriptor is open; pass a listening socket',
-  };
-  return new BindError(`cannot listen on ${where}: ${advice[code] ?? String(error)} (${code})`, code, { cause: error });
+  const given = errorCode(error);
+  // Where the folder is missing, Node speaks of permissions.
+  const code = given === 'EACCES' && address.kind === 'unix' && !existsSync(dirname(address.path)) ? 'ENOENT' : given;
+  const advice = code === 'EINVAL' ? INVALID[address.kind] : (ADVICE[code] ?? String(error));
+  return new BindError(`cannot listen on ${addressText(address)}: ${advice} (${code})`, code, { cause: error });
 }
 
 function errorCode(error: unknown): string {

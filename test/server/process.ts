@@ -52,22 +52,18 @@ export class ServerProcess {
   constructor(context: TestContext, options: ProcessOptions, start: StartOptions = {}) {
     const program = join(import.meta.dirname, 'server-process.ts');
     const inherit = start.inherit ?? [];
-    const ipcFd = 3 + inherit.length;
     this.child = spawn(
       'sh',
       ['-c', `${start.shell ?? ':'}; exec "$@"`, 'sh', process.execPath, program, JSON.stringify(options)],
       {
         stdio: ['ignore', 'inherit', 'inherit', ...inherit, 'ipc'],
-        env: { ...process.env, ...start.environment, NODE_CHANNEL_FD: String(ipcFd) },
+        env: { ...process.env, ...start.environment },
       },
     );
     this.ended = once(this.child, 'exit').then(([code]) => code);
     this.child.on('message', (reply: Reply) => this.take(reply));
     this.child.on('exit', () => this.wake?.());
-    context.after(async () => {
-      this.child.kill('SIGKILL');
-      await this.ended;
-    });
+    context.after(() => this.kill());
   }
 
   /** Its next word without being asked. */
@@ -90,6 +86,12 @@ export class ServerProcess {
 
   drain(command: Extract<Command, { do: 'drain' | 'drain-blocked' }> = { do: 'drain' }): Promise<DrainReport> {
     return this.ask(command) as Promise<DrainReport>;
+  }
+
+  /** Ends it as a crash would. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.ended;
   }
 
   /** How many requests it has served, once it is drained. */
