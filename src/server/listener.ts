@@ -102,7 +102,8 @@ export class Listener implements AcceptQueue {
       this.reconcileTimer = this.clock.every(settings.reconcileMs, () => this.reconcile());
     }
     const { host, port } = this.address;
-    opened.publish({ listener: this.name, address: port === 0 ? host : addressText({ kind: 'tcp', host, port }) });
+    const address = addressText(port === 0 ? bind : { kind: 'tcp', host, port });
+    opened.publish({ listener: this.name, address });
   }
 
   get listening(): boolean {
