@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { eventually, turns } from '../support/wire.ts';
+import { type Check, get } from './assembled.ts';
+
+/** What each key of an upstream does. */
+export const UPSTREAM_CHECKS: Readonly<Record<string, Check>> = {
+  'upstreams[].name': async (bench) => {
+    const upstream = await bench.upstream();
+    const upstreams = [{ name: 'other', endpoints: [upstream.url] }];
+    await assert.rejects(
+      bench.open({ upstreams, routes: [{ proxy: { upstream: 'api' } }] }),
+      /no upstream named "api"/,
+    );
+    const assembled = await bench.open({ upstreams, routes: [{ proxy: { upstream: 'other' } }] });
+    await assembled.send(get());
+    await (await upstream.connection()).head();
+  },
+
+  'upstreams[].endpoints[]': async (bench) => {
+    const both = [await bench.upstream(), await bench.upstream()];
+    const assembled = await bench.open({ upstream: { endpoints: both.map(({ url }) => url) } });
+    await assembled.send(get());
+    await assembled.send(get());
+    for (const upstream of both) await (await upstream.connection()).head();
+  },
+
+  'upstreams[].endpoints[].url': async (bench) => {
+    const upstream = await bench.upstream();
+    const assembled = await bench.open({ upstream: { endpoints: [{ url: upstream.url }] } });
+    await assembled.send(get());
+    await (await upstream.connection()).head();
+  },
+
+  'upstreams[].pool.connectionMaxCount': async (bench) => {
+    const upstream = await bench.upstream();
+    const assembled = await bench.open({ upstream: { endpoints: [upstream.url], pool: { connectionMaxCount: 1 } } });
+    const first = await assembled.send(get('/1'));
+    const connection = await upstream.connection();
+    await connection.head();
+    const second = await assembled.send(get('/2'));
+    await eventually(() => assembled.server.status().requests.inFlight === 2);
+    await turns(20);
+    assert.equal(upstream.accepted.length, 1);
+    connection.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+    await first.response();
+    assert.match(await connection.answer(), /^GET \/2 /);
+    await second.response();
+  },
+
+  'upstreams[].pool.connectionTotalMaxCount': async (bench) => {
+    const both = [await bench.upstream(), await bench.upstream()];
+    const endpoints = both.map(({ url }) => url);
+    const assembled = await bench.open({ upstream: { endpoints, pool: { connectionTotalMaxCount: 1 } } });
+    await assembled.send(get());
+    await assembled.send(get());
+    await eventually(() => assembled.server.status().requests.inFlight === 2);
+    await turns(20);
+    assert.equal(
+      both.reduce((sum, { accepted }) => sum + accepted.length, 0),
+      1,
+    );
+  },
+
+  'upstreams[].pool.idleTimeoutMs': async (bench) => {
+    const upstream = await bench.upstream();
+    const assembled = await bench.open({ upstream: { endpoints: [upstream.url], pool: { idleTimeoutMs: 30 } } });
+    const wire = await assembled.send(get());
+    const connection = await upstream.connection();
+    await connection.answer();
+    await wire.response();
+    await connection.closed();
+  },
+
+  'upstreams[].pool.queueMaxCount': async (bench) => {
+    const upstream = await bench.upstream();
+    const pool = { connectionMaxCount: 1, queueMaxCount: 1 };
+    const assembled = await bench.open({ upstream: { endpoints: [upstream.url], pool } });
+    await assembled.send(get());
+    await (await upstream.connection()).head();
+    await assembled.send(get());
+    await eventually(() => assembled.server.status().requests.inFlight === 2);
+    assert.equal((await assembled.get()).status, 503);
+  },
+
+  'upstreams[].pool.queueTimeoutMs': async (bench) => {
+    const upstream = await bench.upstream();
+    const pool = { connectionMaxCount: 1, queueTimeoutMs: 30 };
+    const assembled = await bench.open({ upstream: { endpoints: [upstream.url], pool } });
+    await assembled.send(get());
+    await (await upstream.connection()).head();
+    assert.equal((await assembled.get()).status, 503);
+  },
+
+  'upstreams[].timeouts.connectMs': async (bench) => {
+    const url = await bench.fullUpstream();
+    const assembled = await bench.open({ upstream: { endpoints: [url], timeouts: { connectMs: 30 } } });
+    const { status, body } = await assembled.get();
+    assert.deepEqual([status, body], [504, 'The upstream could not be reached in time.\n']);
+  },
+
+  'upstreams[].timeouts.headMs': async (bench) => {
+    const upstream = await bench.upstream();
+    const assembled = await bench.open({ upstream: { endpoints: [upstream.url], timeouts: { headMs: 40 } } });
+    assert.equal((await assembled.get()).status, 504);
+  },
+
+  'upstreams[].timeouts.idleMs': async (bench) => {
+    const upstream = await bench.upstream();
+    const assembled = await bench.open({ upstream: { endpoints: [upstream.url], timeouts: { idleMs: 40 } } });
+    const wire = await assembled.send(get());
+    const connection = await upstream.connection();
+    await connection.head();
+    connection.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf');
+    assert.match(await wire.rest(), /half$/);
+  },
+};
