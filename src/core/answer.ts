@@ -19,10 +19,19 @@ export function answer(handler: Handler, request: HttpRequest, respond: (respons
     return;
   }
   if (response instanceof Promise) {
-    response.then(respond, (error: unknown) => respond(failureResponse(error, request)));
+    response.then(
+      (value) => respond(checked(value, request)),
+      (error: unknown) => respond(failureResponse(error, request)),
+    );
   } else {
-    respond(response);
+    respond(checked(response, request));
   }
+}
+
+/** A handler that forgot to return is answered for, too. */
+function checked(response: HttpResponse, request: HttpRequest): HttpResponse {
+  if (typeof response === 'object' && response !== null) return response;
+  return failureResponse(new Failure('response-invalid', 'The handler has returned no response.'), request);
 }
 
 /** The answer to a failure: the status and line of FAULTS, and never a detail of an unexpected error. */

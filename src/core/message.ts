@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { IncomingBody } from './body.ts';
 import type { HeaderFields, HeaderSource } from './headers.ts';
 
@@ -14,7 +14,10 @@ export interface Peer {
 /** A response body: whole, or coming in pieces. Strings are sent as UTF-8. Node and web streams are async iterables. */
 export type ResponseBody = string | Uint8Array | IncomingBody | AsyncIterable<Uint8Array | string>;
 
-/** Takes the raw connection over once the head is sent; `firstBytes` is what the peer has sent after its request. */
+/**
+ * Takes the raw connection over once the head is sent; `firstBytes` is what the peer has sent after its request. The
+ * socket is paused, so that nothing is lost until the new owner resumes or pipes it. A throw ends the connection.
+ */
 export type Takeover = (socket: Duplex, firstBytes: Uint8Array) => void;
 
 /** What a handler answers. A Fetch `Response` is one too. */
@@ -50,8 +53,7 @@ export function discardBody(body: ResponseBody | null | undefined): void {
     body.cancel();
     return;
   }
-  // A source that cannot be stopped has nothing more to tell; its own error is not ours to report.
-  body[Symbol.asyncIterator]()
-    .return?.()
-    .catch(() => undefined);
+  // A source that is given up has nothing more to tell; its own error is not ours to report.
+  if (body instanceof Readable) body.on('error', () => undefined).destroy();
+  else Promise.try(() => body[Symbol.asyncIterator]().return?.()).catch(() => undefined);
 }

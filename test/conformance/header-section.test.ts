@@ -177,9 +177,9 @@ test('a connection that was refused is let go of after a while, even if the clie
   const wire = await served.send('bad\n');
   await wire.response();
   await wire.closed();
-  served.clock.advance(1500);
+  await served.pass(1500);
   assert.equal(served.server.status().connections.total, 1);
-  served.clock.advance(1000);
+  await served.pass(1000);
   await served.closedFor('bad-request');
   assert.equal(served.server.status().connections.total, 0);
 });

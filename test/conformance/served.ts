@@ -4,7 +4,7 @@ import type { Handler } from '../../src/core/handler.ts';
 import type { ListenerOptions } from '../../src/server/options.ts';
 import { type Server, serve } from '../../src/server/serve.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { eventually, Wire, type WireResponse } from '../support/wire.ts';
+import { eventually, turns, Wire, type WireResponse } from '../support/wire.ts';
 
 export type Limits = NonNullable<ListenerOptions['limits']>;
 
@@ -56,6 +56,14 @@ export class Served {
     assert.equal(response.get('connection'), 'close');
     assert.equal(await wire.rest(), '');
     return response;
+  }
+
+  /** Lets time pass in steps as short as the sweep's, with a look at the sockets after each. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 250) {
+      this.clock.advance(Math.min(250, left));
+      await turns(3);
+    }
   }
 
   /** Waits until no request is in flight and no connection is left. */

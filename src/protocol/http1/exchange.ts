@@ -1,11 +1,10 @@
 import type { IncomingBody } from '../../core/body.ts';
 import type { Failure } from '../../core/failure.ts';
-import { HeaderFields } from '../../core/headers.ts';
 import type { InformationalResponse } from '../../core/message.ts';
 import type { Exchange, HttpRequest } from '../../core/request.ts';
 import type { RequestInFlight } from '../../core/runner.ts';
 import type { RequestHead } from './parse.ts';
-import { statusLine } from './write.ts';
+import { informationalHead } from './write.ts';
 
 /** How far the answer to a request is. */
 export type ExchangeStage = 'handling' | 'responding' | 'done';
@@ -51,7 +50,7 @@ export class Http1Exchange implements Exchange, RequestInFlight {
     this.sequence = sequence;
     this.send = send;
     const { connection } = head.section;
-    this.keepAlive = head.minorVersion === 1 ? !connection.includes('close') : connection.includes('keep-alive');
+    this.keepAlive = !connection.includes('close') && (head.minorVersion === 1 || connection.includes('keep-alive'));
     // RFC 9110 §10.1.1: a server may leave the 100 out when it has bytes of the body already.
     this.expectsContinue =
       body !== null && body.receivedBytes === 0 && head.section.expect !== null && head.minorVersion === 1;
@@ -93,13 +92,10 @@ export class Http1Exchange implements Exchange, RequestInFlight {
   }
 
   inform(response: InformationalResponse): void {
-    const { status } = response;
-    if (!Number.isInteger(status) || status < 100 || status > 199 || status === 101) {
-      throw new TypeError(`${status} is not an informational status (RFC 9110 §15.2)`);
-    }
+    const head = informationalHead(response);
     if (this.stage !== 'handling' || this.failure !== null || this.head.minorVersion === 0) return;
-    if (status === 100) this.expectsContinue = false;
-    this.send(`${statusLine(status)}${HeaderFields.from(response.headers).text}\r\n`);
+    if (response.status === 100) this.expectsContinue = false;
+    this.send(head);
   }
 
   requestId(): string {

@@ -11,6 +11,8 @@ import { parseRequest, type RequestHead } from './parse.ts';
 export interface IntakeOwner {
   /** Another request is being answered, or the peer does not take its answers: what comes must wait. */
   readonly busy: boolean;
+  /** A request is being answered: its body is its handler's. Else an unread body is thrown away. */
+  readonly answering: boolean;
   /** No further request will be taken. */
   readonly closing: boolean;
   /** The clock, as read when these bytes came. */
@@ -86,6 +88,7 @@ export class Intake implements BodyOwner {
 
   /** Takes what was read. Throws the Failure to refuse the peer with. */
   take(chunk: Buffer): void {
+    if (this.broken) return;
     this.rate?.observe(chunk.length);
     let at = 0;
     while (at < chunk.length && !this.owner.closing) {
@@ -125,7 +128,8 @@ export class Intake implements BodyOwner {
   /** The answer is sent: what is left of the body is thrown away as it comes. */
   discardRest(): void {
     this.discardedBytes = 0;
-    this.body?.cancel();
+    // Not cancelled: who still reads it would wait for ever.
+    this.body?.fail(new TypeError('the request is answered already'));
     this.judgeRate();
     this.proceed();
   }
@@ -229,7 +233,7 @@ export class Intake implements BodyOwner {
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       this.break(error);
-      if (!this.owner.busy) throw error;
+      if (!this.owner.answering) throw error;
       // Its handler learns of it where it reads, and answers.
       return chunk.length;
     }
@@ -237,8 +241,8 @@ export class Intake implements BodyOwner {
       this.reader = null;
       this.body = null;
       this.rate = null;
-      if (!this.owner.busy) this.owner.discarded(true);
-    } else if (!this.owner.busy) {
+      if (!this.owner.answering) this.owner.discarded(true);
+    } else if (!this.owner.answering) {
       this.discardedBytes += end - at;
       if (this.discardedBytes > DISCARD_MAX_BYTES) this.owner.discarded(false);
     } else if (this.body !== null && this.body.heldBytes > READ_AHEAD_MAX_BYTES) this.hold();

@@ -54,7 +54,7 @@ export const DISCARD_MAX_BYTES = 262_144;
 export const LINGER_MS = 2000;
 /** Body bytes that wait for a reader before the socket is paused. */
 export const READ_AHEAD_MAX_BYTES = 65_536;
-/** A client that has shut its sending side while a request runs is probed after this long, to learn whether it is gone. */
+/** A client that has shut its sending side while a request runs is probed after this long, twice as long, and so on. */
 export const HALF_CLOSE_PROBE_MS = 1000;
 /** While a client leaves this much of its answers untaken, its next request waits. */
 export const UNSENT_MAX_BYTES = 262_144;

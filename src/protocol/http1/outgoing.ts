@@ -3,7 +3,11 @@ import { Readable } from 'node:stream';
 import { type BodySink, IncomingBody } from '../../core/body.ts';
 import { Failure } from '../../core/failure.ts';
 import type { HeaderFields } from '../../core/headers.ts';
+import { discardBody } from '../../core/message.ts';
 import type { BodyStream } from './write.ts';
+
+/** What must be known before a body begins cannot come after it (RFC 9110 §6.5.1). */
+const NOT_IN_TRAILERS: ReadonlySet<string> = new Set(['content-length', 'host', 'trailer']);
 
 /** How the pieces are put on the wire. */
 export interface OutgoingFraming {
@@ -26,7 +30,7 @@ export class OutgoingBody implements BodySink {
   private readonly trailers: (() => HeaderFields | null) | null;
   private sentBytes = 0;
   private done = false;
-  private source: IncomingBody | PieceReader | null = null;
+  private source: BodySource | null = null;
   private wake: (() => void) | null = null;
 
   constructor(
@@ -42,19 +46,15 @@ export class OutgoingBody implements BodySink {
   }
 
   /** Starts sending. May be done when it returns. */
-  send(source: BodyStream): void {
+  send(source: BodySource): void {
+    this.source = source;
     if (source instanceof IncomingBody) {
-      this.source = source;
       try {
         source.consume(this);
       } catch (error) {
         this.settle(asError(error));
       }
-      return;
-    }
-    const reader = pieceReader(source);
-    this.source = reader;
-    void this.pull(reader);
+    } else void this.pull(source);
   }
 
   /** The socket has room again. */
@@ -92,8 +92,13 @@ export class OutgoingBody implements BodySink {
       return;
     }
     if (this.framing.kind === 'chunked') {
-      const fields = this.trailers === null ? trailers : this.trailers();
-      this.socket.write(`0\r\n${fields === null ? '' : fields.text}\r\n`, 'latin1');
+      try {
+        const fields = this.trailers === null ? trailers : this.trailers();
+        this.socket.write(`0\r\n${fields?.endToEnd.without(NOT_IN_TRAILERS).text ?? ''}\r\n`, 'latin1');
+      } catch (error) {
+        this.settle(asError(error));
+        return;
+      }
     }
     this.settle(null);
   }
@@ -152,8 +157,15 @@ interface PieceReader {
   cancel(): void;
 }
 
-/** Reads any async source in a way that can be stopped while it has nothing to give. */
-function pieceReader(source: AsyncIterable<Uint8Array | string>): PieceReader {
+/** A body in pieces, opened. */
+export type BodySource = IncomingBody | PieceReader;
+
+/**
+ * Opens a source, to be read in a way that can be stopped while it has nothing to give. Throws when that cannot be, as
+ * with a stream that somebody else reads.
+ */
+export function openSource(source: BodyStream): BodySource {
+  if (source instanceof IncomingBody) return source;
   if (source instanceof ReadableStream) {
     const reader: ReadableStreamDefaultReader<Uint8Array | string> = source.getReader();
     return {
@@ -165,8 +177,8 @@ function pieceReader(source: AsyncIterable<Uint8Array | string>): PieceReader {
   return {
     next: () => iterator.next().then((result) => (result.done === true ? null : result.value)),
     cancel() {
-      if (source instanceof Readable) source.destroy();
-      else iterator.return?.().catch(() => undefined);
+      if (source instanceof Readable) discardBody(source);
+      else Promise.try(() => iterator.return?.()).catch(() => undefined);
     },
   };
 }

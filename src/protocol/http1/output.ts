@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { HeaderFields } from '../../core/headers.ts';
 import { discardBody, type HttpResponse, type Takeover } from '../../core/message.ts';
-import { OutgoingBody } from './outgoing.ts';
+import { OutgoingBody, openSource } from './outgoing.ts';
 import { bodyFraming, type ResponseContext, responseHead } from './write.ts';
 
 /** Text is gathered up to this size before it is written. */
@@ -18,13 +18,16 @@ export type Sent = 'sent' | 'streaming' | 'taken-over';
  */
 export class Output {
   private readonly socket: Socket;
-  private readonly onStreamed: (error: Error | null) => void;
+  private readonly onStreamed: (error: Error | null, untilClose: boolean) => void;
   private gathering = false;
   private gathered = '';
   private stream: OutgoingBody | null = null;
 
-  /** `onStreamed` is called when a body in pieces has been written, or with the reason why it could not. */
-  constructor(socket: Socket, onStreamed: (error: Error | null) => void) {
+  /**
+   * `onStreamed` is called when a body in pieces has been written, or with the reason why it could not. `untilClose`:
+   * the end of this body is the end of the connection.
+   */
+  constructor(socket: Socket, onStreamed: (error: Error | null, untilClose: boolean) => void) {
     this.socket = socket;
     this.onStreamed = onStreamed;
   }
@@ -71,6 +74,7 @@ export class Output {
     const framing = bodyFraming(response, fields, context);
     const head = responseHead(response, fields, framing, context);
     if (response.takeover !== undefined) {
+      discardBody(response.body);
       this.text(head);
       this.release();
       takeover(response.takeover);
@@ -89,16 +93,18 @@ export class Output {
       }
       return 'sent';
     }
-    this.text(head);
-    const lengthBytes = framing.kind === 'length' ? framing.lengthBytes : null;
+    const { kind } = framing;
+    const source = openSource(framing.source);
+    const lengthBytes = kind === 'length' ? framing.lengthBytes : null;
     const trailers = response.trailers ?? null;
-    const stream = new OutgoingBody(this.socket, { kind: framing.kind, lengthBytes }, trailers, (error) => {
+    const stream = new OutgoingBody(this.socket, { kind, lengthBytes }, trailers, (error) => {
       this.stream = null;
-      this.onStreamed(error);
+      this.onStreamed(error, kind === 'close');
     });
+    this.text(head);
     this.stream = stream;
     this.flush();
-    stream.send(framing.source);
+    stream.send(source);
     return 'streaming';
   }
 

@@ -76,7 +76,7 @@ function scan(text: string): FieldSection {
         transferEncodingCount += 1;
       } else if (name === 'connection') connection = connection === '' ? value : `${connection},${value}`;
       else if (name === 'keep-alive') keepAliveMs = keepAliveTimeoutMs(value);
-      else if (name === 'expect') expect = value;
+      else if (name === 'expect') expect = expect === null ? value : `${expect},${value}`;
       else if (name === 'upgrade') hasUpgrade = true;
     }
     at = end + 2;

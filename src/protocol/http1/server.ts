@@ -51,8 +51,9 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   private sinceMs: number;
   private drainedAtMs = Number.POSITIVE_INFINITY;
   private stall: WriteStall | null = null;
-  private probed = false;
-  private taken = false;
+  private probeAfterMs = HALF_CLOSE_PROBE_MS;
+  /** Gives the connection to who has taken it over. */
+  private handOn: (() => void) | null = null;
   private readonly onData = (chunk: Buffer): void => this.receive(chunk);
   private readonly onEnd = (): void => this.endOfInput();
   private readonly onDrain = (): void => this.drained();
@@ -65,14 +66,18 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     this.nowMs = connection.service.clock.now();
     this.sinceMs = this.nowMs;
     this.intake = new Intake(this, this.socket, limits);
-    this.output = new Output(this.socket, (error) => this.streamed(error));
+    this.output = new Output(this.socket, (error, untilClose) => this.streamed(error, untilClose));
     this.socket.on('data', this.onData).on('end', this.onEnd).on('drain', this.onDrain);
   }
 
   // ── in ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   get busy(): boolean {
-    return this.exchange !== null || this.socket.writableLength > UNSENT_MAX_BYTES;
+    return this.exchange !== null || this.handOn !== null || this.socket.writableLength > UNSENT_MAX_BYTES;
+  }
+
+  get answering(): boolean {
+    return this.exchange !== null;
   }
 
   get closing(): boolean {
@@ -95,6 +100,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     } finally {
       this.receiving = false;
       this.output.release();
+      this.handOn?.();
     }
   }
 
@@ -104,8 +110,12 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   }
 
   bodyWanted(): void {
-    if (this.exchange?.expectsContinue !== true || this.exchange.stage !== 'handling') return;
-    this.exchange.expectsContinue = false;
+    const { exchange } = this;
+    if (exchange?.expectsContinue === true && exchange.stage === 'handling') this.sendContinue(exchange);
+  }
+
+  private sendContinue(exchange: Http1Exchange): void {
+    exchange.expectsContinue = false;
     this.output.text(CONTINUE);
   }
 
@@ -172,7 +182,12 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
 
   private send(exchange: Http1Exchange, response: HttpResponse): void {
     const { method, minorVersion } = exchange.head;
-    exchange.persist = this.mayPersist(exchange);
+    if (response.takeover !== undefined && this.intake.inBody) {
+      throw new Failure('response-invalid', 'A connection is not taken over within a request body.');
+    }
+    const echoes = exchange.body !== null && response.body === exchange.body;
+    if (echoes && exchange.expectsContinue) this.sendContinue(exchange);
+    exchange.persist = this.mayPersist(exchange, echoes);
     exchange.status = response.status;
     const date = this.connection.service.date.at(this.nowMs);
     const context = { method, minorVersion, persist: exchange.persist, date };
@@ -180,31 +195,37 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   }
 
   /** Whether the connection stays open after this answer, as its head must say. */
-  private mayPersist(exchange: Http1Exchange): boolean {
+  private mayPersist(exchange: Http1Exchange, echoes: boolean): boolean {
     const { intake, limits, connection } = this;
     const more = this.moreInChunk || intake.hasAhead;
     if (!exchange.keepAlive || intake.broken || (intake.ended && !more)) return false;
+    // The client of a tunnel that is not opened may have sent its bytes already.
+    if (exchange.head.method === 'CONNECT') return false;
     if (limits.requestsPerConnectionMaxCount !== null && this.requestCount >= limits.requestsPerConnectionMaxCount) {
       return false;
     }
     // A request that is here already is answered too, even in a drain; the last answer says close.
     if (connection.life.phase !== 'accepting' && !more) return false;
-    const unread = exchange.body !== null && intake.inBody && !exchange.body.used;
+    const unread = exchange.body !== null && intake.inBody && !exchange.body.used && !echoes;
     return !unread || (!exchange.expectsContinue && intake.discardable);
   }
 
-  private streamed(error: Error | null): void {
+  private streamed(error: Error | null, untilClose: boolean): void {
     const { exchange } = this;
     if (exchange === null) return;
+    if (untilClose) exchange.persist = false;
     if (error === null) this.finish(exchange);
-    else {
-      const { request } = exchange;
-      if (request !== null && !this.socket.destroyed) failureResponse(error, request);
-      this.finish(exchange);
-      // A reset, because to a client whose body ends with the connection a FIN would make it look complete.
-      this.connection.reason ??= 'response-broken';
-      this.socket.resetAndDestroy();
-    }
+    else this.break(exchange, error);
+  }
+
+  /** Ends a connection in the middle of an answer, so that the client sees it. */
+  private break(exchange: Http1Exchange, error: unknown): void {
+    const { request } = exchange;
+    if (request !== null && !this.socket.destroyed) failureResponse(error, request);
+    this.connection.reason ??= 'response-broken';
+    this.release(exchange);
+    // A reset, because to a client whose body ends with the connection a FIN would make it look complete.
+    this.socket.resetAndDestroy();
   }
 
   private finish(exchange: Http1Exchange): void {
@@ -249,17 +270,24 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     const ahead = this.intake.takeAhead();
     this.intake.proceed();
     if (ahead !== null) this.receive(ahead);
-    if (this.intake.ended && this.exchange === null && !this.lingering) this.shutdown('client-closed');
+    if (this.intake.ended && !this.busy && !this.lingering) this.shutdown('client-closed');
   }
 
   private handOver(exchange: Http1Exchange, take: Takeover): void {
     this.release(exchange);
     this.connection.activity = 'stream';
-    this.connection.reason ??= 'taken-over';
-    this.taken = true;
     this.socket.off('data', this.onData).off('end', this.onEnd).off('drain', this.onDrain);
     this.socket.pause();
-    take(this.socket, this.intake.takeAhead() ?? NO_BYTES);
+    this.handOn = () => {
+      try {
+        take(this.socket, this.intake.takeAhead() ?? NO_BYTES);
+        this.connection.reason ??= 'taken-over';
+      } catch (error) {
+        this.break(exchange, error);
+      }
+    };
+    // What else is in the chunk being taken comes first: it belongs to the new owner.
+    if (!this.receiving) this.handOn();
   }
 
   // ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -284,7 +312,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
 
   sweep(nowMs: number): void {
     this.nowMs = nowMs;
-    if (this.taken) return;
+    if (this.handOn !== null) return;
     // The linger begins when the last answer has been taken: a slow reader is not cut off in the middle of it.
     if (this.lingering && !this.socket.writableFinished) this.sinceMs = nowMs;
     if (this.lingering && nowMs - this.sinceMs >= LINGER_MS) this.socket.destroy();
@@ -305,7 +333,11 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
 
   private stalled(nowMs: number): boolean {
     const { writeStallTimeoutMs } = this.limits;
-    if (writeStallTimeoutMs === null || this.socket.writableLength === 0) return false;
+    if (writeStallTimeoutMs === null) return false;
+    if (this.socket.writableLength === 0) {
+      this.stall = null;
+      return false;
+    }
     this.stall ??= new WriteStall();
     return this.stall.stalled(this.connection.unsentBytes(), nowMs, writeStallTimeoutMs);
   }
@@ -317,11 +349,15 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
       const failure = new Failure('handler-timeout');
       exchange.abort(failure);
       this.respond(exchange, statusResponse(failure));
-    } else if (this.intake.ended && !this.probed && exchange.head.minorVersion === 1) {
+    } else if (
+      this.intake.ended &&
+      exchange.head.minorVersion === 1 &&
+      passed(this.sinceMs, this.probeAfterMs, nowMs)
+    ) {
       // FIN alone does not tell a client that waits from one that is gone. A needless 100 is ignored by the one
-      // (RFC 9110 §15.2.1) and answered with a reset by the other, and then the request is aborted.
-      this.probed = nowMs - this.sinceMs >= HALF_CLOSE_PROBE_MS;
-      if (this.probed) this.output.text(CONTINUE);
+      // (RFC 9110 §15.2.1) and answered with a reset by the other; the next write meets it, and the request is aborted.
+      this.probeAfterMs *= 2;
+      this.output.text(CONTINUE);
     }
   }
 

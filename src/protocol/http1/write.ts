@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import { IncomingBody } from '../../core/body.ts';
 import { Failure } from '../../core/failure.ts';
-import type { HeaderFields } from '../../core/headers.ts';
-import type { HttpResponse, ResponseBody } from '../../core/message.ts';
+import { HeaderFields } from '../../core/headers.ts';
+import type { HttpResponse, InformationalResponse, ResponseBody } from '../../core/message.ts';
 
 /** How a response body is delimited on the wire. `close`: by the end of the connection, for HTTP/1.0 clients. */
 export type BodyFraming =
@@ -30,6 +30,13 @@ const EMPTY: BodyFraming = { kind: 'whole', bytes: '', lengthBytes: 0 };
 const CONTENT_LENGTH: ReadonlySet<string> = new Set(['content-length']);
 /** A switch of protocols has no body, and its `connection` is ours; its `upgrade` is the handler's. */
 const NOT_IN_SWITCH: ReadonlySet<string> = new Set(['connection', 'content-length', 'transfer-encoding', 'keep-alive']);
+/** 407 and 426 speak to the next hop: there `proxy-authenticate` and `upgrade` are the handler's to send. */
+const NOT_TO_NEXT_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'proxy-connection',
+  'transfer-encoding',
+  'keep-alive',
+]);
 
 const STATUS_LINES: readonly string[] = Array.from(
   { length: 600 },
@@ -37,19 +44,48 @@ const STATUS_LINES: readonly string[] = Array.from(
 );
 
 /** The status line (RFC 9112 §4); always HTTP/1.1, the highest version this server speaks (RFC 9110 §6.2). */
-export const statusLine = (status: number): string => STATUS_LINES[status] ?? `HTTP/1.1 ${status} Unknown\r\n`;
+const statusLine = (status: number): string => STATUS_LINES[status] ?? `HTTP/1.1 ${status} Unknown\r\n`;
+
+/** An informational response, whole (RFC 9110 §15.2); it has no framing. Throws `TypeError` when it is none. */
+export function informationalHead(response: InformationalResponse): string {
+  const { status } = response;
+  if (!Number.isInteger(status) || status < 100 || status > 199 || status === 101) {
+    throw new TypeError(`${status} is not an informational status (RFC 9110 §15.2)`);
+  }
+  return `${statusLine(status)}${HeaderFields.from(response.headers).endToEnd.without(CONTENT_LENGTH).text}\r\n`;
+}
+
+/** Throws when this status cannot be an answer here, with or without a takeover. */
+function checkStatus(response: HttpResponse, context: ResponseContext): void {
+  const { status, takeover } = response;
+  const tunnels = context.method === 'CONNECT' && status >= 200 && status <= 299;
+  // The client would take any 2xx for the beginning of its tunnel (RFC 9110 §9.3.6), also from who knows none.
+  if (tunnels && takeover === undefined) throw new Failure('method-unsupported');
+  const switches = tunnels || (status === 101 && context.minorVersion === 1);
+  const valid = takeover === undefined ? status >= 200 && status <= 599 : switches;
+  if (!valid || !Number.isInteger(status) || (status === 205 && (response.body ?? '') !== '')) {
+    throw new Failure('response-invalid', `The status ${String(status)} is not one that can be answered so.`);
+  }
+}
 
 /** How the body of this response will be delimited (RFC 9112 §6). Throws `response-invalid` when that cannot be. */
 export function bodyFraming(response: HttpResponse, fields: HeaderFields, context: ResponseContext): BodyFraming {
   const { status } = response;
-  const valid = status >= 200 ? status <= 599 : status === 101 && response.takeover !== undefined;
-  if (!valid || !Number.isInteger(status)) {
-    throw new Failure('response-invalid', `The status ${String(status)} is not one a handler can answer.`);
-  }
-  if (status === 101 || status === 204 || status === 304) return NONE;
-  const body = wholeIfHere(response.body);
-  if (body === null || body === undefined) return context.method === 'HEAD' ? NONE : EMPTY;
+  checkStatus(response, context);
+  if (response.takeover !== undefined || status === 204) return NONE;
   const given = fields.get('content-length');
+  if (given !== null && !/^[0-9]{1,15}$/.test(given)) {
+    throw new Failure('response-invalid', 'The content-length is not a number.');
+  }
+  if (status === 304) return NONE;
+  const body = wholeIfHere(response.body);
+  if (body === null || body === undefined) {
+    if (context.method === 'HEAD') return NONE;
+    if (given !== null && Number(given) !== 0) {
+      throw new Failure('response-invalid', `The content-length is ${given}, but there is no body.`);
+    }
+    return EMPTY;
+  }
   if (typeof body === 'string' || body instanceof Uint8Array) {
     const lengthBytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     if (given !== null && given !== String(lengthBytes)) {
@@ -57,19 +93,23 @@ export function bodyFraming(response: HttpResponse, fields: HeaderFields, contex
     }
     return { kind: 'whole', bytes: body, lengthBytes };
   }
-  if (given !== null) {
-    if (!/^[0-9]{1,15}$/.test(given)) throw new Failure('response-invalid', 'The content-length is not a number.');
-    return { kind: 'length', source: body, lengthBytes: Number(given) };
-  }
+  if (given !== null) return { kind: 'length', source: body, lengthBytes: Number(given) };
   if (body instanceof IncomingBody && body.lengthBytes !== null) {
     return { kind: 'length', source: body, lengthBytes: body.lengthBytes };
   }
   return context.minorVersion === 1 ? { kind: 'chunked', source: body } : { kind: 'close', source: body };
 }
 
-/** An incoming body that has arrived whole is sent like any other bytes. */
+/**
+ * An incoming body that has arrived whole is sent like any other bytes. Throws when it cannot be read: while nothing
+ * is sent yet, that is still an answer.
+ */
 function wholeIfHere(body: ResponseBody | null | undefined): ResponseBody | null | undefined {
-  return body instanceof IncomingBody && body.complete && body.trailers === null ? (body.takeWhole() ?? body) : body;
+  if (!(body instanceof IncomingBody)) return body;
+  if (body.failure !== null) throw body.failure;
+  if (body.used) throw new Failure('response-invalid', 'Its body has been read already.');
+  body.admit();
+  return body.complete && body.trailers === null ? (body.takeWhole() ?? body) : body;
 }
 
 /** The head of a response, with the empty line. `fields` are the handler's; framing and connection fields are ours. */
@@ -85,13 +125,21 @@ export function responseHead(
     const date = own.has('date') ? '' : `date: ${context.date}\r\n`;
     return `${statusLine(status)}${own.text}${date}${status === 101 ? 'connection: upgrade\r\n' : ''}\r\n`;
   }
-  const own = status === 204 ? fields.endToEnd.without(CONTENT_LENGTH) : fields.endToEnd;
+  const own = ownFields(status, fields);
   let head = statusLine(status) + own.text;
   if (!own.has('date')) head += `date: ${context.date}\r\n`;
   if (framing.kind === 'chunked') head += 'transfer-encoding: chunked\r\n';
   else if ((framing.kind === 'whole' || framing.kind === 'length') && !own.has('content-length')) {
     head += `content-length: ${framing.lengthBytes}\r\n`;
   }
+  // An upgrade field is announced as what it is: one for this connection (RFC 9110 §7.8).
+  if (status === 426) head += 'connection: upgrade\r\n';
   if (!context.persist || framing.kind === 'close') return `${head}connection: close\r\n\r\n`;
   return context.minorVersion === 0 ? `${head}connection: keep-alive\r\n\r\n` : `${head}\r\n`;
+}
+
+/** The handler's fields that may be sent with this status. */
+function ownFields(status: number, fields: HeaderFields): HeaderFields {
+  if (status === 407 || status === 426) return fields.without(NOT_TO_NEXT_HOP);
+  return status === 204 ? fields.endToEnd.without(CONTENT_LENGTH) : fields.endToEnd;
 }
