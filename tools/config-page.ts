@@ -28,7 +28,7 @@ upstreams:
 - \`\${NAME}\` and \`\${NAME:-default}\` in a value of a YAML or JSON file read the environment, and \`$\${\` is a plain
   \`\${\`. Inside \`[ ]\` and \`{ }\` such a value needs quotes. A variable that is not set and has no default is an error.
 - An editor that knows YAML schemas checks while you type when the file begins with
-  \`# yaml-language-server: $schema=./node_modules/sluice/config.schema.json\`.
+  \`# yaml-language-server: $schema=./node_modules/sluice/config.schema.json\`; in JSON it is the key \`$schema\`.
 
 On SIGHUP the file is read again. New routes, upstreams, logs and drain settings take over at once, requests under way
 finish as they began, and upstreams that have not changed keep their connections. A file with errors changes nothing.

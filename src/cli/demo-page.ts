@@ -86,11 +86,12 @@ h1 span, h2 { color: var(--water); }
 h2 { font-size: .85rem; text-transform: uppercase; letter-spacing: .09em; margin: 0 0 .8rem; }
 header p { color: var(--dim); margin: 0; max-width: 40rem; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 1.3rem 1.4rem; margin-top: 1.25rem; }
-ul { list-style: none; margin: 0; padding: 0; display: grid; gap: .9rem; }
+ul { list-style: none; margin: 0; padding: 0; display: grid; grid-template-columns: minmax(0, 1fr); gap: .9rem; }
 ul p { margin: .25rem 0 0; color: var(--dim); font-size: .92rem; }
 ol { margin: 0; padding-left: 1.2rem; display: grid; gap: .5rem; }
 pre { margin: 0; overflow-x: auto; background: var(--code); color: var(--on-code); border-radius: 8px; padding: .6rem .8rem; }
-code, output { font: .9rem/1.5 ui-monospace, Menlo, Consolas, monospace; }
+code, output { font: .9rem/1.5 ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+pre code { overflow-wrap: normal; }
 kbd { font: .82rem ui-monospace, Menlo, monospace; border: 1px solid var(--line); border-bottom-width: 2px; border-radius: 5px; padding: .05rem .4rem; }
 .live { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; }
 .live output { flex-basis: 100%; color: var(--dim); }

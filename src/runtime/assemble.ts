@@ -54,14 +54,15 @@ function build(loaded: LoadedConfig, log: Log, previous: Assembly | null): Assem
   const { config, folder } = loaded;
   const upstreams = makeUpstreams(config.upstreams ?? [], folder, previous);
   const routes = config.routes.map((route) => ({ match: route.match, handler: routeHandler(route, upstreams, log) }));
-  const handlers: Record<string, Handler> = {};
+  // A listener that the new configuration has dropped listens until the restart, and must not keep old upstreams alive.
+  const names = new Set([...config.listeners.map(listenerName), ...Object.keys(previous?.handlers ?? {})]);
+  const handlers = Object.fromEntries([...names].map((name) => [name, listenerHandler(name, routes, config, log)]));
   const listeners = config.listeners.map((listener): ListenerOptions => {
     const { mode, ...options } = listener;
     const name = listenerName(listener);
-    const handler = listenerHandler(name, routes, config, log);
-    handlers[name] = handler;
     const bind = absolute(listener.bind, folder);
-    return { ...options, name, bind, handler, mode: mode === undefined ? undefined : Number.parseInt(mode, 8) };
+    const octal = mode === undefined ? undefined : Number.parseInt(mode, 8);
+    return { ...options, name, bind, handler: handlers[name], mode: octal };
   });
   return { loaded, handlers, listeners, upstreams };
 }
@@ -90,7 +91,7 @@ export function goneUpstreams(before: Assembly, after: Assembly): UpstreamGroup[
 }
 
 /** What routes and logs call a listener. */
-export const listenerName = ({ name, bind }: Config['listeners'][number]): string => name ?? bind;
+const listenerName = ({ name, bind }: Config['listeners'][number]): string => name ?? bind;
 
 function listenerHandler(name: string, routes: readonly MatchedRoute[], config: Config, log: Log): Handler {
   const matched = matchRoutes(routes, { listener: name });

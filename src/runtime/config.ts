@@ -55,7 +55,7 @@ export function parseConfig(name: string, text: string, environment: Environment
 
 function checked(name: string, text: string | null, document: ConfigDocument, folder: string): LoadedConfig {
   const problems = [...document.problems];
-  const { data } = document;
+  const data = withoutSchemaLink(document.data);
   const known = new Set(problems.map(({ path }) => pathText(path)));
   const add = (severity: Problem['severity'], path: Path, message: string, part: 'key' | 'value'): void => {
     if (!known.has(pathText(path))) problems.push({ severity, path, message, place: document.placeOf(path, part) });
@@ -72,6 +72,13 @@ function checked(name: string, text: string | null, document: ConfigDocument, fo
   const failed = problems.some(({ severity }) => severity === 'error');
   if (!result.success || failed) throw new ConfigError(name, text, problems);
   return { config: result.data, name, folder, warnings: problemReport(name, text, problems) };
+}
+
+/** JSON files name their schema for editors in `$schema`. */
+function withoutSchemaLink(data: unknown): unknown {
+  if (typeof data !== 'object' || data === null || Array.isArray(data) || !('$schema' in data)) return data;
+  const { $schema, ...rest } = data;
+  return typeof $schema === 'string' ? rest : data;
 }
 
 async function readText(file: string, path: string): Promise<string> {

@@ -42,7 +42,8 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
     });
     return await new Program(options, server, assembly, log).run();
   } catch (error) {
-    if (!(error instanceof BindError)) throw error;
+    // A TypeError here is an address that only the running process can judge, such as a socket from systemd.
+    if (!(error instanceof BindError) && !(error instanceof TypeError)) throw error;
     notice(error.message);
     return 1;
   }

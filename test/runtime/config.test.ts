@@ -21,8 +21,10 @@ test('a small configuration is read, with nothing filled in', () => {
   assert.equal(warnings, '');
 });
 
-test('JSON is read too', () => {
-  const { config } = parse('{\n\t"listeners": [{ "bind": "127.0.0.1:0" }],\n\t"routes": [{ "respond": {} }]\n}');
+test('JSON is read too, with a link to its schema', () => {
+  const { config } = parse(
+    '{\n\t"$schema": "config.schema.json",\n\t"listeners": [{ "bind": "127.0.0.1:0" }],\n\t"routes": [{ "respond": {} }]\n}',
+  );
   assert.equal(config.listeners[0]?.bind, '127.0.0.1:0');
 });
 
