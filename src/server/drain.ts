@@ -92,7 +92,7 @@ export class Drain {
       }
     }
     for (const connection of connections) connection.abort();
-    for (const listener of this.listeners) listener.proceed();
+    for (const listener of this.listeners) listener.refuseHeld();
     // One turn, so that a handler that heeds its signal can still answer.
     setImmediate(() => {
       for (const connection of connections) {

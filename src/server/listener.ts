@@ -8,6 +8,7 @@ import { type AcceptQueue, emptied } from './accept-queue.ts';
 import { addressText, listenOn, parseBind } from './bind.ts';
 import { connectionCeiling, PeerBudget, refusedCeiling } from './budget.ts';
 import { ServerConnection } from './connection.ts';
+import { Hold } from './hold.ts';
 import { runnerFor } from './negotiate.ts';
 import { type ListenerSettings, sweepPeriodMs } from './options.ts';
 
@@ -61,8 +62,9 @@ export class Listener implements AcceptQueue {
   private readonly refusedMaxCount: number;
   private readonly refusedSockets = new Map<Socket, number>();
   private handler: Handler = () => ({ status: 404 });
-  /** While the accept queue is emptied: what new requests wait for. */
-  private hold: PromiseWithResolvers<void> | null = null;
+  /** Where new requests wait while the accept queue is emptied. */
+  private readonly hold = new Hold();
+  private holding = false;
   private suspectRequestCount = 0;
   /** A peer's address where its socket has none. */
   private unnamedPeer = 'unix:';
@@ -117,7 +119,7 @@ export class Listener implements AcceptQueue {
   /** The handler from the next request on; requests in flight keep theirs. */
   use(handler: Handler): void {
     this.handler = bodyReady(handler, this.settings.body);
-    this.service.handler = this.hold === null ? this.handler : heldUntil(this.hold.promise, this.handler);
+    this.service.handler = this.holding ? this.hold.before(this.handler) : this.handler;
   }
 
   /**
@@ -125,17 +127,34 @@ export class Listener implements AcceptQueue {
    * bring some clients back over a new connection, into the queue that is about to go away.
    */
   async stopAccepting(): Promise<void> {
-    this.hold = Promise.withResolvers();
-    this.service.handler = heldUntil(this.hold.promise, this.handler);
+    this.holding = true;
+    this.service.handler = this.hold.before(this.handler);
     await emptied(this);
     this.stopListening();
   }
 
   /** Lets the requests go on that have waited for the listening socket to close. */
   proceed(): void {
+    this.holding = false;
     this.service.handler = this.handler;
-    this.hold?.resolve();
-    this.hold = null;
+    this.letBegin();
+  }
+
+  /** Answers 503 to the requests that still wait. */
+  refuseHeld(): void {
+    this.holding = false;
+    this.service.handler = this.handler;
+    this.hold.refuse();
+  }
+
+  private letBegin(): void {
+    while (this.hold.count > 0 && this.hasRoom) this.hold.next();
+  }
+
+  /** Whether one more request may be with a handler. Those that wait are not yet. */
+  private get hasRoom(): boolean {
+    const { requestMaxCount } = this.settings.limits;
+    return requestMaxCount === null || this.inFlightCount - this.hold.count < requestMaxCount;
   }
 
   /** Closes the listening socket now. */
@@ -241,13 +260,12 @@ export class Listener implements AcceptQueue {
   }
 
   private makeService(date: DateValue, quietMs: () => number): Service {
-    const { requestMaxCount } = this.settings.limits;
     return {
       handler: () => ({ status: 404 }),
       clock: this.clock,
       date,
       beginRequest: () => {
-        if (requestMaxCount !== null && this.inFlightCount >= requestMaxCount) return false;
+        if (!this.holding && !this.hasRoom) return false;
         this.inFlightCount += 1;
         this.servedCount += 1;
         return true;
@@ -255,15 +273,11 @@ export class Listener implements AcceptQueue {
       endRequest: () => {
         // A request that a reconciliation has released may end all the same.
         if (this.inFlightCount > 0) this.inFlightCount -= 1;
+        if (this.hold.count > 0 && !this.holding) this.letBegin();
       },
       get quietMs() {
         return quietMs();
       },
     };
   }
-}
-
-/** A handler that begins later. */
-function heldUntil(end: Promise<void>, handler: Handler): Handler {
-  return (request) => end.then(() => handler(request));
 }

@@ -127,6 +127,51 @@ test('requests that begin while the accept queue is emptied wait until nobody ca
   assert.equal((await drained).finishedCount, 1);
 });
 
+test('requests that wait in a drain are not too many requests; they begin as there is room', async (t) => {
+  const waiting = new Waiting();
+  const {
+    server,
+    wire: open,
+    reaches,
+  } = await opened(t, waiting.handler, { listener: { limits: { requestMaxCount: 2 } } });
+  const wires = await Promise.all(Array.from({ length: 6 }, () => open()));
+  await eventually(() => server.status().connections.total === 6);
+  const drained = server.drain();
+  for (const wire of wires) wire.write(get('/'));
+  await eventually(() => server.status().requests.inFlight === 6);
+  assert.equal(server.status().drain, 'refuse');
+  await reaches('finish');
+  for (let answered = 0; answered < 6; answered += 1) {
+    await waiting.has(Math.min(answered + 2, 6));
+    await turns(2);
+    assert.equal(waiting.requests.length, Math.min(answered + 2, 6));
+    waiting.answer();
+    await turns(2);
+  }
+  for (const wire of wires) {
+    const response = await wire.response();
+    assert.deepEqual([response.status, response.get('connection')], [200, 'close']);
+    wire.socket.end();
+  }
+  assert.equal((await drained).finishedCount, 6);
+});
+
+test('requests that wait in a drain are answered 503 when it is forced: no handler has seen them', async (t) => {
+  const waiting = new Waiting();
+  const { server, wire: open } = await opened(t, waiting.handler);
+  const wire = await open();
+  await eventually(() => server.status().connections.total === 1);
+  server.beginDrain();
+  wire.write(get('/'));
+  await eventually(() => server.status().requests.inFlight === 1);
+  assert.equal(server.status().drain, 'refuse');
+  const report = server.close();
+  const response = await wire.response();
+  assert.deepEqual([response.status, response.get('retry-after'), response.get('connection')], [503, '1', 'close']);
+  assert.equal((await report).outcome, 'forced');
+  assert.equal(waiting.requests.length, 0);
+});
+
 test('a reload while requests wait in a drain: those that wait keep the handler they began with', async (t) => {
   const { server, wire: open } = await opened(t, () => ({ status: 200, body: 'old' }));
   const first = await open();
