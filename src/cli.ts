@@ -1,3 +1,8 @@
+import { availableParallelism } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 import { main } from './cli/main.ts';
+
+// With one processor, threads that collect garbage side by side only wait for each other.
+if (availableParallelism() === 1) setFlagsFromString('--single-threaded-gc');
 
 process.exitCode = await main(process.argv.slice(2));

@@ -4,8 +4,8 @@ import { runProgram } from '../runtime/program.ts';
 import { type Server, serve } from '../server/serve.ts';
 import { demoPage } from './demo-page.ts';
 import { demoUpstream } from './demo-upstream.ts';
-import type { Done } from './main.ts';
 import { LISTEN, listenArgument } from './proxy.ts';
+import type { Done } from './run.ts';
 
 /** The two upstreams behind the demo's proxy. */
 const UPSTREAMS = ['red', 'blue'];

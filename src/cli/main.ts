@@ -4,14 +4,11 @@ import { ConfigError } from '../runtime/problem.ts';
 import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { proxyCommand } from './proxy.ts';
-import { runCommand } from './run.ts';
+import { type Done, runCommand } from './run.ts';
 import { schemaCommand } from './schema.ts';
 
 /** Wrong usage or configuration. */
 const EXIT_USAGE = 2;
-
-/** Called by a command with the exit code of the program. */
-export type Done = (code: number) => void;
 
 /** Runs the command line. Resolves with the exit code: 0, 1 for a failure at run time, 2 for usage or configuration. */
 export async function main(argv: readonly string[]): Promise<number> {

@@ -4,7 +4,7 @@ import { runProgram } from '../runtime/program.ts';
 import { parseBind } from '../server/bind.ts';
 import { endpointAddress } from '../upstream/endpoint-address.ts';
 import { argument } from './argument.ts';
-import type { Done } from './main.ts';
+import type { Done } from './run.ts';
 
 /** Where `proxy` and `demo` listen when nothing else is said. */
 export const LISTEN = '127.0.0.1:8080';

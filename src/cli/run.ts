@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { loadConfig } from '../runtime/config.ts';
 import { runProgram } from '../runtime/program.ts';
-import type { Done } from './main.ts';
+
+/** Called by a command with the exit code of the program. */
+export type Done = (code: number) => void;
 
 /** The configuration that is used when none is named. */
 export const CONFIG_FILE = 'sluice.yaml';
