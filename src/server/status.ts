@@ -4,7 +4,7 @@ import type { DrainStage } from './drain.ts';
 import type { Listener, ListenerAddress, Refusal } from './listener.ts';
 
 /** Open connections by what they are doing. */
-export type ConnectionCounts = Readonly<Record<Activity, number>> & { readonly total: number };
+type ConnectionCounts = Readonly<Record<Activity, number>> & { readonly total: number };
 
 export interface ListenerStatus {
   readonly name: string;
