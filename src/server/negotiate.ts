@@ -1,8 +1,14 @@
 import type { ConnectionRunner } from '../core/runner.ts';
 import { http1Runner } from '../protocol/http1/server.ts';
-import type { ListenerSettings } from './options.ts';
+import type { ListenerSettings, ProtocolName } from './options.ts';
 
-/** Which protocol a listener's connections speak. A protocol is one line here. */
+/** Who speaks each protocol. A protocol is one line here. */
+const RUNNERS: Readonly<Record<ProtocolName, (settings: ListenerSettings) => ConnectionRunner>> = {
+  http1: ({ limits }) => http1Runner(limits),
+};
+
+/** Who speaks on a listener's connections. */
 export function runnerFor(settings: ListenerSettings): ConnectionRunner {
-  return settings.runner ?? http1Runner(settings.limits);
+  const [protocol = 'http1'] = settings.protocols;
+  return settings.runner ?? RUNNERS[protocol](settings);
 }

@@ -34,12 +34,18 @@ export interface DrainOptions {
 
 export const DRAIN_DEFAULTS: Readonly<DrainOptions> = { noticeMs: 0, quietMs: 1000, graceMs: 30_000 };
 
+/** The protocols that a listener can speak. */
+export const PROTOCOLS = ['http1'] as const;
+export type ProtocolName = (typeof PROTOCOLS)[number];
+
 /** One address that is listened on. */
 export interface ListenerOptions {
   /** For logs, metrics and `match.listener`; default: the address. */
   readonly name?: string | undefined;
   /** `host:port`, `[v6]:port`, `:port`, `unix:/path`, `fd:3`, or `systemd:name` from LISTEN_FDS. */
   readonly bind: string;
+  /** What its connections may speak. Default `['http1']`. */
+  readonly protocols?: readonly ProtocolName[] | undefined;
   readonly limits?: Partial<Limits> | undefined;
   /** Whether bodies are read whole before the handler runs. Default `auto`. */
   readonly body?: BodyMode | undefined;
@@ -60,6 +66,7 @@ export interface ListenerOptions {
 const LISTENER_DEFAULTS: Required<ListenerOptions> = {
   name: undefined,
   bind: '',
+  protocols: ['http1'],
   limits: undefined,
   body: 'auto',
   backlogCount: 1024,
@@ -73,6 +80,7 @@ const LISTENER_DEFAULTS: Required<ListenerOptions> = {
 /** Listener options with nothing left open. */
 export interface ListenerSettings extends ListenerOptions {
   readonly name: string;
+  readonly protocols: readonly ProtocolName[];
   readonly limits: Limits;
   readonly body: BodyMode;
   readonly backlogCount: number;
@@ -87,9 +95,15 @@ export function listenerSettings(given: ListenerOptions): ListenerSettings {
   if (options.body !== 'auto' && options.body !== 'manual') {
     throw new TypeError(`${what}: body: ${JSON.stringify(options.body)} is neither "auto" nor "manual"`);
   }
+  const protocols = options.protocols ?? PROTOCOLS;
+  const unknown = protocols.find((name) => !PROTOCOLS.includes(name));
+  if (unknown !== undefined || protocols.length === 0) {
+    throw new TypeError(`${what}: protocols: give some of ${PROTOCOLS.join(', ')}, not ${JSON.stringify(protocols)}`);
+  }
   return {
     ...options,
     name: options.name ?? options.bind,
+    protocols,
     limits: withDefaults(`${what} limits`, LIMIT_DEFAULTS, options.limits, LIMITS_OFFABLE),
     body: options.body,
     backlogCount: options.backlogCount ?? 1024,

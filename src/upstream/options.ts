@@ -29,7 +29,8 @@ export interface UpstreamTimeouts {
 export type EndpointSource = string | { readonly url: string };
 
 /** The names `balance` may have. */
-export type BalanceName = 'round-robin';
+export const BALANCES = ['round-robin'] as const;
+export type BalanceName = (typeof BALANCES)[number];
 
 export interface UpstreamOptions {
   /** For logs, metrics and events; the first endpoint when not given. */
@@ -78,8 +79,8 @@ export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
   const { pool, timeouts, ...rest } = given;
   const settings = withDefaults('upstream', defaults, rest);
   if (settings.endpoints.length === 0) throw new TypeError('upstream: endpoints: at least one is needed');
-  if (settings.balance !== 'round-robin') {
-    throw new TypeError(`upstream: balance: ${JSON.stringify(settings.balance)} is not one of round-robin`);
+  if (!BALANCES.includes(settings.balance)) {
+    throw new TypeError(`upstream: balance: ${JSON.stringify(settings.balance)} is not one of ${BALANCES.join(', ')}`);
   }
   return {
     ...settings,

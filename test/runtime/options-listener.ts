@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { ManualClock } from '../support/manual-clock.ts';
 import { eventually, turns } from '../support/wire.ts';
 import { type Check, get, post } from './assembled.ts';
 
@@ -16,6 +17,22 @@ export const LISTENER_CHECKS: Readonly<Record<string, Check>> = {
   'listeners[].bind': async (bench) => {
     const elsewhere = await bench.open({ listener: { bind: '127.0.0.2:0' } });
     assert.equal(elsewhere.server.listeners[0]?.address.host, '127.0.0.2');
+  },
+
+  'listeners[].protocols': async (bench) => {
+    const assembled = await bench.open({ listener: { protocols: ['http1'] } });
+    assert.equal((await assembled.get()).status, 200);
+    const unknown = JSON.parse('["h3"]'); // past the compiler, as a file would be
+    await assert.rejects(bench.open({ listener: { protocols: unknown } }), /protocols.*\n?.*http1/s);
+  },
+
+  'listeners[].reconcileMs': async (bench) => {
+    const timersWith = async (reconcileMs: number | null): Promise<number> => {
+      const clock = new ManualClock();
+      await bench.open({ listener: { reconcileMs } }, clock);
+      return clock.timerCount;
+    };
+    assert.equal(await timersWith(1000), (await timersWith(null)) + 1);
   },
 
   'listeners[].backlogCount': async (bench) => {

@@ -16,6 +16,17 @@ export const UPSTREAM_CHECKS: Readonly<Record<string, Check>> = {
     await (await upstream.connection()).head();
   },
 
+  'upstreams[].balance': async (bench) => {
+    const both = [await bench.upstream(), await bench.upstream()];
+    const endpoints = both.map(({ url }) => url);
+    const assembled = await bench.open({ upstream: { endpoints, balance: 'round-robin' } });
+    await assembled.send(get());
+    await assembled.send(get());
+    for (const upstream of both) await (await upstream.connection()).head();
+    const unknown = JSON.parse('"fastest"'); // past the compiler, as a file would be
+    await assert.rejects(bench.open({ upstream: { endpoints, balance: unknown } }), /balance.*round-robin/s);
+  },
+
   'upstreams[].endpoints[]': async (bench) => {
     const both = [await bench.upstream(), await bench.upstream()];
     const assembled = await bench.open({ upstream: { endpoints: both.map(({ url }) => url) } });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseBind } from '../../server/bind.ts';
-import { LIMIT_DEFAULTS, type Limits, listenerSettings } from '../../server/options.ts';
+import { LIMIT_DEFAULTS, type Limits, listenerSettings, PROTOCOLS } from '../../server/options.ts';
 import { bytes, bytesPerSec, count, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
 
 const DEFAULTS = listenerSettings({ bind: ':0' });
@@ -74,11 +74,20 @@ export const listener = z
       parsed(checkBind),
       '`host:port`, `"[::]:port"`, `:port` for all addresses, `unix:/path`, `fd:3`, or `systemd:name` for a socket that systemd passes.',
     ),
+    protocols: setting(
+      z.array(z.enum(PROTOCOLS)).min(1),
+      'What its connections may speak. Default: `[http1]`, the only one so far.',
+    ),
     backlogCount: setting(count, 'Connections that the system queues before they are accepted.', DEFAULTS.backlogCount),
     reusePort: setting(z.boolean(), 'Several processes may listen on this address (SO_REUSEPORT).', DEFAULTS.reusePort),
     mode: setting(
       z.string(MODE).regex(/^0?[0-7]{3}$/, MODE),
       'The file mode of a unix socket, in quotes: `"0660"`. Default: what the umask leaves.',
+    ),
+    reconcileMs: offable(
+      milliseconds,
+      'How often the counters are compared with the live connections; slots that were leaked are released.',
+      DEFAULTS.reconcileMs,
     ),
     limits: setting(z.strictObject(limits), 'What this listener allows its clients. `null` turns a limit off.'),
   })

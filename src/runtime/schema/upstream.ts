@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { endpointAddress } from '../../upstream/endpoint-address.ts';
-import { POOL_DEFAULTS, type PoolOptions, TIMEOUT_DEFAULTS, type UpstreamTimeouts } from '../../upstream/options.ts';
+import {
+  BALANCES,
+  POOL_DEFAULTS,
+  type PoolOptions,
+  TIMEOUT_DEFAULTS,
+  type UpstreamTimeouts,
+} from '../../upstream/options.ts';
 import { count, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
 
 const url = parsed(endpointAddress);
@@ -56,6 +62,7 @@ export const upstream = z
       z.array(endpoint).min(1),
       'Where its servers are: URLs, or blocks with `url`. They take turns.',
     ),
+    balance: setting(z.enum(BALANCES), 'Which endpoint is next. `round-robin`: they take turns.', 'round-robin'),
     pool: setting(z.strictObject(pool), 'The connections that are kept, and how long requests wait for one.'),
     timeouts: setting(z.strictObject(timeouts), 'How long its servers may take. `null` turns a timeout off.'),
   })
