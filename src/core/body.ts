@@ -7,6 +7,21 @@ export interface BodySink {
   write(chunk: Uint8Array): boolean;
   end(trailers: HeaderFields | null): void;
   fail(error: Error): void;
+  /** Whether bytes that were written are still needed. A sink without this may need them for ever. */
+  readonly holdsBytes?: boolean;
+}
+
+/**
+ * Memory that an engine reads into again and again. What is pushed lies in it only until `push` returns, so an
+ * IncomingBody says what of it lasts longer.
+ */
+export interface ReadMemory {
+  /** These bytes will be needed after `push`: the same bytes, where they stay. */
+  keep(chunk: Uint8Array): Uint8Array;
+  /** Nobody needs these kept bytes any more. */
+  release(chunk: Uint8Array): void;
+  /** Somebody still needs bytes that were pushed, and will not say when that ends. */
+  pin(chunk: Uint8Array): void;
 }
 
 /** The engine's side of a body that is still arriving. */
@@ -17,6 +32,8 @@ export interface BodyOwner {
   hold(): void;
   /** Nobody will read the rest. */
   abandon(): void;
+  /** Set where pushed bytes do not last; without it they are the body's for good. */
+  readonly memory?: ReadMemory;
 }
 
 /**
@@ -90,8 +107,16 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
       this.owner.abandon();
       return;
     }
-    if (this.sink === null) this.held.push(chunk);
-    else if (!this.sink.write(chunk)) this.owner.hold();
+    const { sink } = this;
+    const { memory } = this.owner;
+    if (sink === null) {
+      this.held.push(memory === undefined ? chunk : memory.keep(chunk));
+      return;
+    }
+    const passing = memory === undefined || sink.holdsBytes === false;
+    const room = sink.write(passing ? chunk : memory.keep(chunk));
+    if (passing && sink.holdsBytes !== false) memory?.pin(chunk);
+    if (!room) this.owner.hold();
   }
 
   /** Engine: the body ended as it should. */
@@ -128,6 +153,8 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
     this.sink = sink;
     let room = true;
     for (const chunk of held) room = sink.write(chunk) && room;
+    const { memory } = this.owner;
+    if (memory !== undefined && sink.holdsBytes === false) for (const chunk of held) memory.release(chunk);
     if (this.complete) {
       this.sink = null;
       sink.end(this.trailers);
@@ -182,6 +209,15 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
       });
     }
     return this.wholeForm;
+  }
+
+  /** Resolves when all of it is here, and still unread: its reader then has it at once. */
+  gather(): Promise<void> {
+    return this.whole().then((bytes) => {
+      this.held = [bytes];
+      this.wholeForm = null;
+      this.reading = false;
+    });
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {

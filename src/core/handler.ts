@@ -42,7 +42,7 @@ export function buffered(handler: Handler): Handler {
     const body = request.incoming;
     if (body === null) return handler(request);
     body.admit();
-    return body.complete ? handler(request) : body.whole().then(() => handler(request));
+    return body.complete ? handler(request) : body.gather().then(() => handler(request));
   };
 }
 
