@@ -44,6 +44,7 @@ export class HttpRequest extends FetchRequestDefaults {
   private readonly exchange: Exchange;
   private givenId: string | null = null;
   private queryForm: URLSearchParams | null = null;
+  private bodyForm: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
 
   constructor(
     method: string,
@@ -126,7 +127,9 @@ export class HttpRequest extends FetchRequestDefaults {
   }
 
   get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    return this.incoming === null ? null : ReadableStream.from(plainChunks(this.incoming));
+    if (this.bodyForm === null && this.incoming !== null)
+      this.bodyForm = ReadableStream.from(plainChunks(this.incoming));
+    return this.bodyForm;
   }
 
   /** The body's chunks as they arrive. */

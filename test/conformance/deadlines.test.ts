@@ -200,7 +200,7 @@ test('a client that takes its answer slowly is not cut off, neither before nor a
 test('a handler that takes too long is 504: its signal aborts and its reads reject', async (t) => {
   const told: string[] = [];
   const note = (what: string) => (error: unknown) => {
-    told.push(`${what} ${error instanceof Failure ? error.code : error}`);
+    told.push(`${what} ${error instanceof Failure ? error.code : String(error)}`);
   };
   const late = Promise.withResolvers<void>();
   const served = await Served.start(
