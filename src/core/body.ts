@@ -154,7 +154,12 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
     let room = true;
     for (const chunk of held) room = sink.write(chunk) && room;
     const { memory } = this.owner;
-    if (memory !== undefined && sink.holdsBytes === false) for (const chunk of held) memory.release(chunk);
+    if (memory !== undefined) {
+      for (const chunk of held) {
+        if (sink.holdsBytes === false) memory.release(chunk);
+        else memory.pin(chunk);
+      }
+    }
     if (this.complete) {
       this.sink = null;
       sink.end(this.trailers);
@@ -186,6 +191,7 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
     this.admit();
     this.reading = true;
     const bytes = joined(this.held);
+    for (const chunk of this.held) this.owner.memory?.pin(chunk);
     this.held = [];
     this.wholeForm = Promise.resolve(bytes);
     return bytes;

@@ -1,8 +1,14 @@
-import type { IncomingBody } from './body.ts';
+import type { IncomingBody, ReadMemory } from './body.ts';
 import type { Failure } from './failure.ts';
 import type { HeaderFields } from './headers.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Protocol } from './request.ts';
+
+/** Where the bytes of a connection come from. */
+export interface ByteSource extends ReadMemory {
+  /** Gets bytes as they arrive; they are gone when it returns, unless they were kept. */
+  receiver: ((bytes: Buffer) => void) | null;
+}
 
 /** A request as a client connection sends it. The connection frames the body and writes the authority. */
 export interface OutgoingRequest {

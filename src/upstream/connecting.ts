@@ -2,12 +2,15 @@ import { connect, type Socket } from 'node:net';
 import { Failure } from '../core/failure.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Waiter } from './queue.ts';
+import { ReadBuffer } from './read-buffer.ts';
 
 /** A connection that is being opened, for a waiter that may be served by another one meanwhile. */
 export class Connecting {
   readonly endpoint: Endpoint;
   readonly waiter: Waiter;
   readonly sinceMs: number;
+  /** What the connection will read from. */
+  readonly source = new ReadBuffer();
   private readonly socket: Socket;
   private done = false;
 
@@ -22,7 +25,8 @@ export class Connecting {
     this.endpoint = endpoint;
     this.waiter = waiter;
     this.sinceMs = sinceMs;
-    this.socket = connect({ ...endpoint.address.connect, noDelay: true });
+    this.socket = connect({ ...endpoint.address.connect, noDelay: true, onread: this.source.onread });
+    this.socket.once('close', () => this.source.close());
     const refused = (error: Error): void => {
       if (this.done) return;
       this.done = true;

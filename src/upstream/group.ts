@@ -51,7 +51,7 @@ export class UpstreamGroup {
       this.settings,
       this.endpoints,
       this.life,
-      (socket, owner, begun) => new Http1ClientConnection(socket, this.life, owner, limits, begun),
+      (socket, source, owner, begun) => new Http1ClientConnection(socket, source, this.life, owner, limits, begun),
     );
   }
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { ClientConnection, ClientConnectionOwner } from '../core/client.ts';
+import type { ByteSource, ClientConnection, ClientConnectionOwner } from '../core/client.ts';
 import type { ClockTimer } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import { Failure } from '../core/failure.ts';
@@ -25,7 +25,12 @@ const BALANCES: Readonly<Record<BalanceName, (lastTurn: number, candidateCount: 
 };
 
 /** Makes a connection of the upstream's protocol out of a connected socket. */
-export type OpenConnection = (socket: Socket, owner: ClientConnectionOwner, begun: boolean) => ClientConnection;
+export type OpenConnection = (
+  socket: Socket,
+  source: ByteSource,
+  owner: ClientConnectionOwner,
+  begun: boolean,
+) => ClientConnection;
 
 /**
  * The connections of an upstream to all its endpoints, and the requests that wait for one.
@@ -251,7 +256,9 @@ export class Pool implements ConnectionKeeper {
     const { endpoint } = connecting;
     this.forgetConnecting(connecting);
     const waiter = connecting.waiter.queued ? connecting.waiter : this.firstFor(endpoint);
-    const pooled = new PooledConnection(endpoint, this, (owner) => this.open(socket, owner, waiter !== null));
+    const pooled = new PooledConnection(endpoint, this, (owner) =>
+      this.open(socket, connecting.source, owner, waiter !== null),
+    );
     // A drain under way closes at once what nobody waits for.
     if (pooled.connection.life.phase === 'closed') return;
     this.connections.add(pooled);

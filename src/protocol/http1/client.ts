@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { type BodyOwner, IncomingBody } from '../../core/body.ts';
 import type {
+  ByteSource,
   ClientCloseReason,
   ClientConnection,
   ClientConnectionOwner,
@@ -36,6 +37,7 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
   readonly life: Lifecycle;
   reused = false;
   keepAliveMs: number | null = null;
+  readonly memory: ByteSource;
   private readonly socket: Socket;
   private readonly owner: ClientConnectionOwner;
   private readonly limits: Http1ClientLimits & { readonly targetMaxBytes: number };
@@ -60,16 +62,18 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
   /** `begun`: a request is about to be sent, so a drain under way does not close the connection before it. */
   constructor(
     socket: Socket,
+    source: ByteSource,
     parent: Lifecycle,
     owner: ClientConnectionOwner,
     limits: Http1ClientLimits,
     begun: boolean,
   ) {
     this.socket = socket;
+    this.memory = source;
     this.owner = owner;
     this.limits = { ...limits, targetMaxBytes: 0 };
     this.begun = begun;
-    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    source.receiver = (chunk) => this.receive(chunk);
     socket.on('drain', () => this.upload?.drained());
     socket.on('end', () => this.endOfInput());
     socket.on('error', (error) => {
@@ -244,7 +248,7 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
     const wholeBytes = framing.kind === 'none' ? 0 : framing.kind === 'length' ? framing.lengthBytes : null;
     if (wholeBytes !== null && wholeBytes <= chunk.length - at) {
       const end = at + wholeBytes;
-      const body = wholeBytes === 0 ? null : chunk.subarray(at, end);
+      const body = wholeBytes === 0 ? null : this.memory.keep(chunk.subarray(at, end));
       this.finish(end === chunk.length);
       observer.onResponse(status, protocol, section.fields, body);
       return;

@@ -45,6 +45,11 @@ export class OutgoingBody implements BodySink {
     this.onDone = onDone;
   }
 
+  /** The kernel has not taken all of it: what was written is still in use. */
+  get holdsBytes(): boolean {
+    return this.socket.writableLength > 0;
+  }
+
   /** Starts sending. May be done when it returns. */
   send(source: BodySource): void {
     this.source = source;

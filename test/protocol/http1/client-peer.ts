@@ -13,6 +13,7 @@ import { Lifecycle } from '../../../src/core/lifecycle.ts';
 import type { Protocol } from '../../../src/core/request.ts';
 import { Http1ClientConnection } from '../../../src/protocol/http1/client.ts';
 import { HTTP1_CLIENT_DEFAULTS, type Http1ClientLimits } from '../../../src/protocol/http1/client-limits.ts';
+import { ReadBuffer } from '../../../src/upstream/read-buffer.ts';
 import { type ScriptedConnection, ScriptedUpstream } from '../../upstream/scripted.ts';
 
 /** Hears an answer and keeps it. */
@@ -87,14 +88,15 @@ export class ClientPair implements AsyncDisposable, ClientConnectionOwner {
 
   static async open(limits: Partial<Http1ClientLimits> = {}): Promise<ClientPair> {
     const upstream = await ScriptedUpstream.listen();
-    const socket = connect({ port: upstream.port, host: '127.0.0.1', noDelay: true });
+    const source = new ReadBuffer();
+    const socket = connect({ port: upstream.port, host: '127.0.0.1', noDelay: true, onread: source.onread });
     await once(socket, 'connect');
     const server = await upstream.connection();
     const settings = { ...HTTP1_CLIENT_DEFAULTS, ...limits };
     return new ClientPair(
       upstream,
       server,
-      (owner, pool) => new Http1ClientConnection(socket, pool, owner, settings, false),
+      (owner, pool) => new Http1ClientConnection(socket, source, pool, owner, settings, false),
     );
   }
 

@@ -7,6 +7,7 @@ import { HeaderFields } from '../../../src/core/headers.ts';
 import { Lifecycle } from '../../../src/core/lifecycle.ts';
 import { Http1ClientConnection } from '../../../src/protocol/http1/client.ts';
 import { HTTP1_CLIENT_DEFAULTS } from '../../../src/protocol/http1/client-limits.ts';
+import { ReadBuffer } from '../../../src/upstream/read-buffer.ts';
 import { Answer } from './client-peer.ts';
 
 /** Answers with everything that can be split in an interesting place, each followed by the end of the connection. */
@@ -32,14 +33,15 @@ class Wire extends Socket {
 async function outcome(pieces: readonly string[]): Promise<unknown> {
   const wire = new Wire();
   const owner = { onFree() {}, onClose() {} };
-  const connection = new Http1ClientConnection(wire, new Lifecycle(), owner, HTTP1_CLIENT_DEFAULTS, false);
+  const source = new ReadBuffer();
+  const connection = new Http1ClientConnection(wire, source, new Lifecycle(), owner, HTTP1_CLIENT_DEFAULTS, false);
   const answer = new Answer();
   const { EMPTY } = HeaderFields;
   connection.send(
     { method: 'GET', target: '/', authority: 'a', headers: EMPTY, body: null, expectContinue: false },
     answer,
   );
-  for (const piece of pieces) wire.emit('data', Buffer.from(piece, 'latin1'));
+  for (const piece of pieces) source.receiver?.(Buffer.from(piece, 'latin1'));
   wire.emit('end');
   const { failure, headers, informed, status } = await answer.come();
   if (failure !== null) return failure.code;
