@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import type { Handler } from '../../src/core/handler.ts';
 import { HeaderFields } from '../../src/core/headers.ts';
-import type { HttpResponse } from '../../src/core/message.ts';
+import { type HttpResponse, PreparedReply } from '../../src/core/message.ts';
 import { turns } from '../support/wire.ts';
 import { GET, Served } from './served.ts';
 
@@ -286,4 +286,26 @@ test('header fields that are shared between answers stay as they are', async (t)
   for (let count = 0; count < 3; count += 1)
     assert.equal((await ask({ status: 200, headers, body: 'z' })).get('x'), 'y');
   assert.deepEqual(headers.pairs, ['x', 'y']);
+});
+
+test('a prepared reply is serialised once a second, and only for the usual case', async (t) => {
+  const prepared = new PreparedReply();
+  const served = await Served.start(t, () => ({ status: 200, headers: { x: 'y' }, body: 'ok', prepared }));
+  const wire = await served.send(`${GET}\r\n${GET}\r\n`);
+  const first = await wire.response();
+  const { text } = prepared;
+  assert.equal((await wire.response()).head, first.head);
+  assert.equal(prepared.text, text);
+  wire.write('HEAD / HTTP/1.1\r\nhost: a\r\n\r\n');
+  assert.equal((await wire.response('HEAD')).head, first.head);
+  await served.pass(1000);
+  wire.write(`${GET}\r\n`);
+  assert.equal((await wire.response()).get('date'), 'Thu, 01 Jan 2026 00:00:01 GMT');
+  assert.notEqual(prepared.text, text);
+  wire.write(`${GET}connection: close\r\n\r\n`);
+  assert.equal((await wire.response()).get('connection'), 'close');
+  const old = await served.send('GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n');
+  assert.equal((await old.response()).get('connection'), 'keep-alive');
+  const tunnel = await served.send('CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n');
+  assert.equal((await tunnel.response()).status, 501);
 });
