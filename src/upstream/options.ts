@@ -26,7 +26,7 @@ export interface UpstreamTimeouts {
 }
 
 /** `http://host:port`, or `unix:/path`. */
-export type EndpointSource = string | { readonly url: string };
+type EndpointSource = string | { readonly url: string };
 
 /** The names `balance` may have. */
 export const BALANCES = ['round-robin'] as const;

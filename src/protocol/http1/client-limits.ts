@@ -19,9 +19,3 @@ export const HTTP1_CLIENT_DEFAULTS: Readonly<Http1ClientLimits> = {
   bodyTimeoutMs: 60_000,
   continueTimeoutMs: 1000,
 };
-
-/** The limits that `null` turns off. */
-export const HTTP1_CLIENT_OFFABLE = [
-  'headTimeoutMs',
-  'bodyTimeoutMs',
-] as const satisfies readonly (keyof Http1ClientLimits)[];
