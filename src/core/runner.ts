@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Clock, DateValue } from './clock.ts';
-import type { Failure } from './failure.ts';
+import type { Failure, FaultCode } from './failure.ts';
 import type { Handler } from './handler.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Peer } from './message.ts';
@@ -55,14 +55,19 @@ export interface ConnectionWork {
   inFlight(): readonly RequestInFlight[];
 }
 
-/** Shared by every connection of a server, read at each request: a reload swaps the handler. */
+/** A request's leave to begin. It keeps the handler it began with, whatever is reloaded meanwhile. */
+export interface Admission {
+  readonly handler: Handler;
+  /** The request is over, however it went. Called once. */
+  end(): void;
+}
+
+/** What a listener does for its connections. */
 export interface Service {
-  handler: Handler;
   readonly clock: Clock;
   readonly date: DateValue;
-  /** A request begins. `false` when too many are in flight: answer 503 and keep the connection; nothing to end then. */
-  beginRequest(): boolean;
-  endRequest(): void;
+  /** A request begins. `null` when too many are in flight: answer 503 and keep the connection. */
+  admit(): Admission | null;
   /** How long an idle connection may still send a request once a drain has begun. */
   readonly quietMs: number;
 }
@@ -85,10 +90,13 @@ export interface Connection {
   close(reason: CloseReason): void;
 }
 
+/** Why a connection was refused. */
+export type Refusal = Extract<FaultCode, 'connection-budget-exceeded' | 'peer-budget-exceeded'>;
+
 /** One protocol on one accepted connection. */
 export interface ConnectionRunner {
   readonly name: string;
   run(connection: Connection): void;
-  /** Called synchronously when the listener is over its budget; must end the socket itself. */
-  refuse(socket: Socket): void;
+  /** Called synchronously when a connection is over a budget; must end the socket itself. */
+  refuse(socket: Socket, reason: Refusal): void;
 }

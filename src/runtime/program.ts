@@ -129,8 +129,12 @@ class Program {
       notice(loaded.warnings);
       const { config: before } = this.assembly.loaded;
       const next = assemble(loaded, this.log, this.assembly);
-      this.server.reload(() => ({ status: 404 }), next.handlers);
-      for (const group of goneUpstreams(this.assembly, next)) void group.drain();
+      const gone = goneUpstreams(this.assembly, next);
+      this.server.reload(() => ({ status: 404 }), {
+        listeners: next.handlers,
+        // Not before: a request that began with the old routes may be about to use an old upstream.
+        onRetired: () => gone.forEach((group) => void group.drain()),
+      });
       this.assembly = next;
       this.stopLogging();
       this.log.configure(logSettings(loaded));

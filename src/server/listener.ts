@@ -3,11 +3,12 @@ import type { Clock, ClockTimer, DateValue } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import { bodyReady, type Handler } from '../core/handler.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
-import type { CloseReason, ConnectionRunner, Service } from '../core/runner.ts';
+import type { Admission, CloseReason, ConnectionRunner, Refusal, Service } from '../core/runner.ts';
 import { type AcceptQueue, emptied } from './accept-queue.ts';
 import { addressText, listenOn, parseBind } from './bind.ts';
 import { connectionCeiling, PeerBudget, refusedCeiling } from './budget.ts';
 import { ServerConnection } from './connection.ts';
+import { Generation } from './generation.ts';
 import { Hold } from './hold.ts';
 import { runnerFor } from './negotiate.ts';
 import { type ListenerSettings, sweepPeriodMs } from './options.ts';
@@ -23,9 +24,6 @@ const reconciled = channel('slots:reconcile');
 /** Refused sockets are read from for a while, so that their 503 is not lost to a reset. */
 const REFUSED_LINGER_MS = 1000;
 
-/** Why a connection was refused. */
-export type Refusal = 'connection-budget-exceeded' | 'peer-budget-exceeded';
-
 /** Where a listener listens, as `server.listeners[0].address` shows it. */
 export interface ListenerAddress {
   /** IP address; for a unix socket its path. */
@@ -37,7 +35,7 @@ export interface ListenerAddress {
 let lastConnectionId = 0;
 
 /** One address that is listened on: accepts, keeps the budgets, checks the deadlines, and drains. */
-export class Listener implements AcceptQueue {
+export class Listener implements AcceptQueue, Service {
   readonly name: string;
   readonly settings: ListenerSettings;
   readonly life: Lifecycle;
@@ -51,8 +49,9 @@ export class Listener implements AcceptQueue {
   /** Connections taken from the kernel, refused ones too. */
   acceptedCount = 0;
   address: ListenerAddress = { host: '', port: 0 };
-  private readonly service: Service;
-  private readonly clock: Clock;
+  readonly clock: Clock;
+  readonly date: DateValue;
+  private readonly quietTimeMs: () => number;
   private readonly runner: ConnectionRunner;
   private readonly net: NetServer;
   private readonly peers: PeerBudget | null;
@@ -62,6 +61,7 @@ export class Listener implements AcceptQueue {
   private readonly refusedMaxCount: number;
   private readonly refusedSockets = new Map<Socket, number>();
   private handler: Handler = () => ({ status: 404 });
+  private generation = new Generation(this.handler, () => this.ended());
   /** Where new requests wait while the accept queue is emptied. */
   private readonly hold = new Hold();
   private holding = false;
@@ -78,7 +78,8 @@ export class Listener implements AcceptQueue {
     this.refusedMaxCount = refusedCeiling(this.connectionMaxCount);
     const { connectionPerPeerMaxCount } = settings.limits;
     this.peers = connectionPerPeerMaxCount === null ? null : new PeerBudget(connectionPerPeerMaxCount);
-    this.service = this.makeService(date, quietMs);
+    this.date = date;
+    this.quietTimeMs = quietMs;
     this.net = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
     this.life = parent.open({
       onDrain: () => this.sweepEvery(sweepPeriodMs(settings.limits, quietMs())),
@@ -116,10 +117,29 @@ export class Listener implements AcceptQueue {
     return this.connections.size > 0;
   }
 
-  /** The handler from the next request on; requests in flight keep theirs. */
-  use(handler: Handler): void {
+  get quietMs(): number {
+    return this.quietTimeMs();
+  }
+
+  /** The handler from the next request on. `onRetired` is called when the last request of the one before has ended. */
+  use(handler: Handler, onRetired: () => void): void {
+    const before = this.generation;
     this.handler = bodyReady(handler, this.settings.body);
-    this.service.handler = this.holding ? this.hold.before(this.handler) : this.handler;
+    this.generation = new Generation(this.holding ? this.hold.before(this.handler) : this.handler, () => this.ended());
+    before.retire(onRetired);
+  }
+
+  admit(): Admission | null {
+    if (!this.holding && !this.hasRoom) return null;
+    this.inFlightCount += 1;
+    this.servedCount += 1;
+    return this.generation.begin();
+  }
+
+  private ended(): void {
+    // A request that a reconciliation has released may end all the same.
+    if (this.inFlightCount > 0) this.inFlightCount -= 1;
+    if (this.hold.count > 0 && !this.holding) this.letBegin();
   }
 
   /**
@@ -128,7 +148,7 @@ export class Listener implements AcceptQueue {
    */
   async stopAccepting(): Promise<void> {
     this.holding = true;
-    this.service.handler = this.hold.before(this.handler);
+    this.generation.handler = this.hold.before(this.handler);
     await emptied(this);
     this.stopListening();
   }
@@ -136,14 +156,14 @@ export class Listener implements AcceptQueue {
   /** Lets the requests go on that have waited for the listening socket to close. */
   proceed(): void {
     this.holding = false;
-    this.service.handler = this.handler;
+    this.generation.handler = this.handler;
     this.letBegin();
   }
 
   /** Answers 503 to the requests that still wait. */
   refuseHeld(): void {
     this.holding = false;
-    this.service.handler = this.handler;
+    this.generation.handler = this.handler;
     this.hold.refuse();
   }
 
@@ -175,8 +195,8 @@ export class Listener implements AcceptQueue {
       return;
     }
     lastConnectionId += 1;
-    const { life, service, onClosed, unnamedPeer } = this;
-    const connection = new ServerConnection(lastConnectionId, socket, life, service, onClosed, unnamedPeer);
+    const { life, onClosed, unnamedPeer } = this;
+    const connection = new ServerConnection(lastConnectionId, socket, life, this, onClosed, unnamedPeer);
     this.connections.add(connection);
     // Asked now, where it will be wanted at the end: a closed socket has forgotten it.
     if (this.peers !== null || connectionClosed.heard) void connection.peer.address;
@@ -198,7 +218,7 @@ export class Listener implements AcceptQueue {
     this.refusedSockets.set(socket, this.clock.now() + REFUSED_LINGER_MS);
     socket.on('close', () => this.refusedSockets.delete(socket));
     socket.resume();
-    this.runner.refuse(socket);
+    this.runner.refuse(socket, reason);
   }
 
   private readonly onClosed = (connection: ServerConnection, reason: CloseReason): void => {
@@ -257,27 +277,5 @@ export class Listener implements AcceptQueue {
     this.reconcileTimer?.cancel();
     for (const socket of this.refusedSockets.keys()) socket.destroy();
     if (closedEvent.heard) closedEvent.publish({ listener: this.name, reason });
-  }
-
-  private makeService(date: DateValue, quietMs: () => number): Service {
-    return {
-      handler: () => ({ status: 404 }),
-      clock: this.clock,
-      date,
-      beginRequest: () => {
-        if (!this.holding && !this.hasRoom) return false;
-        this.inFlightCount += 1;
-        this.servedCount += 1;
-        return true;
-      },
-      endRequest: () => {
-        // A request that a reconciliation has released may end all the same.
-        if (this.inFlightCount > 0) this.inFlightCount -= 1;
-        if (this.hold.count > 0 && !this.holding) this.letBegin();
-      },
-      get quietMs() {
-        return quietMs();
-      },
-    };
   }
 }

@@ -18,6 +18,13 @@ export interface ServeOptions {
   readonly clock?: Clock | undefined;
 }
 
+export interface ReloadOptions {
+  /** Listeners that get another handler, by name. */
+  readonly listeners?: Readonly<Record<string, Handler>> | undefined;
+  /** Called when the last request that began before has ended: what only the old handlers used may be closed. */
+  readonly onRetired?: (() => void) | undefined;
+}
+
 /** A running server. */
 export interface Server {
   /** In the order of the options. */
@@ -25,8 +32,8 @@ export interface Server {
   /** This moment's phase and counts; never waits. */
   status(): ServerStatus;
   info(): ServerInfo;
-  /** Swaps the handler: the next requests get it, those in flight keep theirs. `byListener` names exceptions. */
-  reload(handler: Handler, byListener?: Readonly<Record<string, Handler>>): void;
+  /** Swaps the handler: the next requests get it, those in flight keep theirs. */
+  reload(handler: Handler, options?: ReloadOptions): void;
   /** Starts a drain and returns at once. A second call changes nothing. */
   beginDrain(options?: Partial<DrainOptions>): void;
   /** Starts a drain, or joins the one that runs. Resolves when everything is closed; never rejects. */
@@ -121,9 +128,14 @@ class RunningServer implements Server {
     };
   }
 
-  reload(handler: Handler, byListener: Readonly<Record<string, Handler>> = {}): void {
+  reload(handler: Handler, options: ReloadOptions = {}): void {
+    let waitingCount = this.listeners.length;
+    const retired = (): void => {
+      waitingCount -= 1;
+      if (waitingCount === 0) options.onRetired?.();
+    };
     for (const listener of this.listeners) {
-      listener.use(byListener[listener.name] ?? listener.settings.handler ?? handler);
+      listener.use(options.listeners?.[listener.name] ?? listener.settings.handler ?? handler, retired);
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Phase } from '../core/lifecycle.ts';
-import type { Activity, CloseReason } from '../core/runner.ts';
+import type { Activity, CloseReason, Refusal } from '../core/runner.ts';
 import type { DrainStage } from './drain.ts';
-import type { Listener, ListenerAddress, Refusal } from './listener.ts';
+import type { Listener, ListenerAddress } from './listener.ts';
 
 /** Open connections by what they are doing. */
 type ConnectionCounts = Readonly<Record<Activity, number>> & { readonly total: number };

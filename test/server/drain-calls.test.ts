@@ -205,11 +205,20 @@ test('reload: requests in flight keep their handler, the next ones get the new o
     Promise.all(server.listeners.map(async ({ address }) => (await fetch(`http://127.0.0.1:${address.port}/`)).text()));
   const first = texts();
   await waiting.has(2);
-  server.reload(() => ({ status: 200, body: 'new' }), { b: () => ({ status: 200, body: 'new b' }) });
+  let retired = false;
+  server.reload(() => ({ status: 200, body: 'new' }), {
+    listeners: { b: () => ({ status: 200, body: 'new b' }) },
+    onRetired: () => {
+      retired = true;
+    },
+  });
   assert.deepEqual(await texts(), ['new', 'new b']);
   waiting.answer({ status: 200, body: 'old' });
+  await eventually(() => server.status().requests.inFlight === 1);
+  assert.equal(retired, false, 'one request of the old handler is still in flight');
   waiting.answer({ status: 200, body: 'old' });
   assert.deepEqual(await first, ['old', 'old']);
+  await eventually(() => retired);
 });
 
 test('a second drain joins the first, whatever its options; beginDrain returns at once', async (t) => {

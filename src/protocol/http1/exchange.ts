@@ -2,7 +2,7 @@ import type { IncomingBody } from '../../core/body.ts';
 import type { Failure } from '../../core/failure.ts';
 import type { InformationalResponse } from '../../core/message.ts';
 import type { Exchange, HttpRequest } from '../../core/request.ts';
-import type { RequestInFlight } from '../../core/runner.ts';
+import type { Admission, RequestInFlight } from '../../core/runner.ts';
 import type { RequestHead } from './parse.ts';
 import { informationalHead } from './write.ts';
 
@@ -25,8 +25,8 @@ export class Http1Exchange implements Exchange, RequestInFlight {
   readonly keepAlive: boolean;
   /** And so do we: what the answer's head has said. */
   persist = false;
-  /** It counts as a request in flight. */
-  admitted = false;
+  /** Its leave to begin; `null` when it has none. */
+  admission: Admission | null = null;
   /** The status that was answered; 0 before. */
   status = 0;
   private readonly connectionId: number;

@@ -12,13 +12,12 @@ import { Intake, type IntakeOwner } from './intake.ts';
 import { HALF_CLOSE_PROBE_MS, type Http1Limits, LINGER_MS, UNSENT_MAX_BYTES } from './options.ts';
 import { Output } from './output.ts';
 import type { RequestHead } from './parse.ts';
+import { REFUSALS } from './refusal.ts';
 
 const started = channel('request:start');
 const ended = channel('request:end');
 
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
-const REFUSAL_BODY = '{"error":"connection-budget-exceeded","message":"Too many connections."}\n';
-const REFUSAL = `HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: ${REFUSAL_BODY.length}\r\nretry-after: 1\r\nconnection: close\r\n\r\n${REFUSAL_BODY}`;
 const NO_BYTES = Buffer.alloc(0);
 
 /** HTTP/1.1 on one plaintext or decrypted connection. */
@@ -28,8 +27,8 @@ export function http1Runner(limits: Http1Limits): ConnectionRunner {
     run(connection) {
       connection.attend(new Http1ServerConnection(connection, limits));
     },
-    refuse(socket) {
-      socket.end(REFUSAL, 'latin1');
+    refuse(socket, reason) {
+      socket.end(REFUSALS[reason], 'latin1');
     },
   };
 }
@@ -155,10 +154,9 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     this.moreInChunk = more;
     connection.activity = 'in-flight';
     if (started.heard) started.publish({ connectionId: connection.id, method, target });
-    if (connection.service.beginRequest()) {
-      exchange.admitted = true;
-      answer(connection.service.handler, request, (response) => this.respond(exchange, response));
-    } else this.respond(exchange, statusResponse(new Failure('request-budget-exceeded')));
+    exchange.admission = connection.service.admit();
+    if (exchange.admission === null) this.respond(exchange, statusResponse(new Failure('request-budget-exceeded')));
+    else answer(exchange.admission.handler, request, (response) => this.respond(exchange, response));
     this.moreInChunk = false;
   }
 
@@ -247,7 +245,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     if (exchange.stage === 'done') return;
     exchange.stage = 'done';
     this.exchange = null;
-    if (exchange.admitted) this.connection.service.endRequest();
+    exchange.admission?.end();
     if (ended.heard) {
       const { method, target, status, sinceMs } = exchange;
       const durationMs = this.connection.service.clock.now() - sinceMs;
@@ -385,7 +383,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   }
 
   inFlight(): readonly RequestInFlight[] {
-    return this.exchange?.admitted === true ? [this.exchange] : [];
+    return this.exchange === null || this.exchange.admission === null ? [] : [this.exchange];
   }
 }
 

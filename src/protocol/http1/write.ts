@@ -44,7 +44,7 @@ const STATUS_LINES: readonly string[] = Array.from(
 );
 
 /** The status line (RFC 9112 §4); always HTTP/1.1, the highest version this server speaks (RFC 9110 §6.2). */
-const statusLine = (status: number): string => STATUS_LINES[status] ?? `HTTP/1.1 ${status} Unknown\r\n`;
+export const statusLine = (status: number): string => STATUS_LINES[status] ?? `HTTP/1.1 ${status} Unknown\r\n`;
 
 /** An informational response, whole (RFC 9110 §15.2); it has no framing. Throws `TypeError` when it is none. */
 export function informationalHead(response: InformationalResponse): string {

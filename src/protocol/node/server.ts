@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { withDefaults } from '../../core/options.ts';
-import type { Connection, ConnectionRunner, ConnectionWork, RequestInFlight } from '../../core/runner.ts';
+import type { Admission, Connection, ConnectionRunner, ConnectionWork, RequestInFlight } from '../../core/runner.ts';
 
 /** Deadlines on connections that Node's HTTP server speaks on; `null` is off. */
 export interface NodeRunnerOptions {
@@ -51,11 +51,15 @@ export function nodeRunner(app: RequestListener | Server, options?: Partial<Node
   };
 }
 
+interface RunningRequest extends RequestInFlight {
+  readonly admission: Admission | null;
+}
+
 /** One connection, watched from outside: what Node's server does on it is known from its requests and byte counts. */
 class NodeServerConnection implements ConnectionWork {
   private readonly connection: Connection;
   private readonly options: NodeRunnerOptions;
-  private readonly running = new Map<ServerResponse, RequestInFlight>();
+  private readonly running = new Map<ServerResponse, RunningRequest>();
   /** Bytes that belonged to requests which are done; more than this is a head on its way. */
   private restBytes = 0;
   private sinceMs: number;
@@ -72,13 +76,13 @@ class NodeServerConnection implements ConnectionWork {
     const { connection } = this;
     connection.activity = 'in-flight';
     const sinceMs = connection.service.clock.now();
-    // Every admitted request is ended by 'close', which Node emits however a response ends.
-    const admitted = connection.service.beginRequest();
-    this.running.set(response, { method: request.method ?? '', target: request.url ?? '', sinceMs });
-    response.once('close', () => this.end(response, admitted));
+    const admission = connection.service.admit();
+    this.running.set(response, { method: request.method ?? '', target: request.url ?? '', sinceMs, admission });
+    // Node emits it however a response ends.
+    response.once('close', () => this.end(response));
     if (connection.life.phase !== 'accepting') response.setHeader('connection', 'close');
-    if (!admitted) response.writeHead(503, { 'retry-after': '1' }).end();
-    return admitted;
+    if (admission === null) response.writeHead(503, { 'retry-after': '1' }).end();
+    return admission !== null;
   }
 
   handOver(): void {
@@ -118,16 +122,20 @@ class NodeServerConnection implements ConnectionWork {
   }
 
   inFlight(): readonly RequestInFlight[] {
-    return [...this.running.values()];
+    return [...this.running.values()].filter(({ admission }) => admission !== null);
   }
 
-  private end(response: ServerResponse, admitted: boolean): void {
+  private end(response: ServerResponse): void {
+    const { connection } = this;
+    this.running.get(response)?.admission?.end();
     this.running.delete(response);
-    if (admitted) this.connection.service.endRequest();
     if (this.running.size > 0) return;
-    this.connection.activity = 'idle';
-    this.restBytes = this.connection.socket.bytesRead;
-    this.sinceMs = this.connection.service.clock.now();
-    if (this.connection.life.phase !== 'accepting') this.connection.reason ??= 'drained-answered';
+    connection.activity = 'idle';
+    this.restBytes = connection.socket.bytesRead;
+    this.sinceMs = connection.service.clock.now();
+    if (connection.life.phase === 'accepting') return;
+    if (response.getHeader('connection') === 'close') connection.reason ??= 'drained-answered';
+    // Its head had left before the drain began, without saying close.
+    else this.quietUntilMs = this.sinceMs + connection.service.quietMs;
   }
 }

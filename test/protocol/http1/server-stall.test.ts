@@ -39,16 +39,17 @@ test('a stall is not remembered once everything was taken: the next one of the s
       clock,
       date: new DateValue(clock),
       quietMs: 0,
-      handler: () => ({
-        status: 200,
-        body: new ReadableStream<string>({
-          start(controller) {
-            feed = (text) => controller.enqueue(text);
-          },
+      admit: () => ({
+        handler: () => ({
+          status: 200,
+          body: new ReadableStream<string>({
+            start(controller) {
+              feed = (text) => controller.enqueue(text);
+            },
+          }),
         }),
+        end: () => undefined,
       }),
-      beginRequest: () => true,
-      endRequest: () => undefined,
     },
     activity: 'reading',
     reason: null,
