@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 
-const CLI = join(import.meta.dirname, '../../src/cli.ts');
+/** What `sluice` runs. */
+export const CLI = join(import.meta.dirname, '../../src/cli.ts');
 
 /** A `sluice` process under test. */
 export class Program {
