@@ -118,6 +118,32 @@ test('time in which the handler does not read is not the client’s', async (t) 
   assert.equal((await wire.response()).body, '500000');
 });
 
+test('nor is time in which a handler that has begun to read is slow', async (t) => {
+  const gate = Promise.withResolvers<void>();
+  let readBytes = 0;
+  const served = await Served.start(
+    t,
+    async (request) => {
+      for await (const chunk of request) {
+        readBytes += chunk.length;
+        await gate.promise;
+      }
+      return { status: 200, body: String(readBytes) };
+    },
+    {},
+    { body: 'manual' },
+  );
+  const wire = await served.send(`${POST}content-length: 500\r\n\r\n`);
+  await served.doing('in-flight');
+  wire.write('x'.repeat(250));
+  await eventually(() => readBytes > 0);
+  await served.pass(60_000);
+  gate.resolve();
+  await served.pass(500);
+  wire.write('x'.repeat(250));
+  assert.equal((await wire.response()).body, '500');
+});
+
 test('an idle connection is closed without a word, before its first request and between two (RFC 9112 §9.5)', async (t) => {
   const served = await Served.start(t, ok);
   const silent = await served.open();

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { PassThrough, Readable } from 'node:stream';
 import { test } from 'node:test';
+import { Failure } from '../../src/core/failure.ts';
 import { HeaderFields } from '../../src/core/headers.ts';
 import type { HttpResponse } from '../../src/core/message.ts';
+import { arrivingBody } from '../support/request.ts';
 import { eventually, turns } from '../support/wire.ts';
 import { GET, POST, Served } from './served.ts';
 
@@ -302,4 +304,14 @@ test('a source that ends while the client is going does not end the server', asy
     wire.socket.resetAndDestroy();
   }
   await served.empty();
+});
+
+test('an incoming body that has failed already is answered for by its failure, not by a broken 200', async (t) => {
+  const body = arrivingBody();
+  body.push(Buffer.from('part'));
+  body.fail(new Failure('upstream-truncated'));
+  const served = await Served.start(t, () => ({ status: 200, body }));
+  const wire = await served.send(`${GET}\r\n${GET}\r\n`);
+  assert.equal((await wire.response()).status, 502);
+  assert.equal((await wire.response()).status, 502);
 });

@@ -2,34 +2,45 @@ import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
 import { DateValue } from '../../../src/core/clock.ts';
+import type { Handler } from '../../../src/core/handler.ts';
 import { Lifecycle } from '../../../src/core/lifecycle.ts';
 import type { Connection, ConnectionWork } from '../../../src/core/runner.ts';
 import { HTTP1_DEFAULTS } from '../../../src/protocol/http1/options.ts';
 import { http1Runner } from '../../../src/protocol/http1/server.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
+const GET = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n';
+
 /** A socket without a kernel: what is written is taken when the test says so. */
 class HeldSocket extends Socket {
+  writeCount = 0;
   private taken: (() => void) | null = null;
 
   override _write(_chunk: unknown, _encoding: BufferEncoding, done: () => void): void {
+    this.writeCount += 1;
     this.taken = done;
   }
 
   override _read(): void {}
 
-  empty(): void {
-    const { taken } = this;
-    this.taken = null;
-    taken?.();
+  /** Takes what was written, piece by piece, until nothing is left. */
+  async empty(): Promise<void> {
+    while (this.taken !== null) {
+      const { taken } = this;
+      this.taken = null;
+      taken();
+      await settle();
+    }
   }
 }
 
-test('a stall is not remembered once everything was taken: the next one of the same size begins anew', async () => {
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** The engine on such a socket. */
+function running(handler: Handler) {
   const clock = new ManualClock();
   const socket = new HeldSocket().on('error', () => undefined);
-  let feed: (text: string) => void = () => undefined;
-  const works: ConnectionWork[] = [];
+  let work: ConnectionWork | null = null;
   const connection: Connection = {
     id: 1,
     socket,
@@ -39,39 +50,50 @@ test('a stall is not remembered once everything was taken: the next one of the s
       clock,
       date: new DateValue(clock),
       quietMs: 0,
-      admit: () => ({
-        handler: () => ({
-          status: 200,
-          body: new ReadableStream<string>({
-            start(controller) {
-              feed = (text) => controller.enqueue(text);
-            },
-          }),
-        }),
-        end: () => undefined,
-      }),
+      admit: () => ({ handler, end: () => undefined }),
     },
     activity: 'reading',
     reason: null,
-    attend: (work) => void works.push(work),
+    attend: (given) => {
+      work = given;
+    },
     unsentBytes: () => socket.writableLength,
     close: () => socket.destroy(),
   };
   http1Runner(HTTP1_DEFAULTS).run(connection);
-  socket.emit('data', Buffer.from('GET / HTTP/1.1\r\nhost: a\r\n\r\n'));
-  const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  const sweep = (): void => works[0]?.sweep(clock.now());
+  return { clock, socket, connection, sweep: () => work?.sweep(clock.now()) };
+}
+
+test('the synchronous answers to requests that came in one read leave in one write', async () => {
+  const { socket } = running(({ method }) => ({ status: 200, body: method }));
+  socket.emit('data', Buffer.from(GET.repeat(30)));
+  await socket.empty();
+  assert.equal(socket.writeCount, 1);
+  socket.emit('data', Buffer.from(GET));
+  await socket.empty();
+  assert.equal(socket.writeCount, 2);
+});
+
+test('a stall is not remembered once everything was taken: the next one of the same size begins anew', async () => {
+  let feed: (text: string) => void = () => undefined;
+  const { socket, connection, clock, sweep } = running(() => ({
+    status: 200,
+    body: new ReadableStream<string>({
+      start(controller) {
+        feed = (text) => controller.enqueue(text);
+      },
+    }),
+  }));
+  socket.emit('data', Buffer.from(GET));
   await settle();
-  socket.empty();
-  await settle();
+  await socket.empty();
   for (let piece = 0; piece < 3; piece += 1) {
     feed('same size');
     await settle();
     assert.ok(socket.writableLength > 0);
     sweep();
     assert.equal(connection.reason, null, `piece ${piece}`);
-    socket.empty();
-    await settle();
+    await socket.empty();
     sweep();
     clock.advance(31_000);
   }
