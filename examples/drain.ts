@@ -16,5 +16,5 @@ const server = await serve({
 
 console.log(`listening on http://127.0.0.1:${server.listeners[0]?.address.port}`);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, async () => console.log(JSON.stringify(await server.drain())));
+  process.once(signal, () => void server.drain().then((report) => console.log(JSON.stringify(report))));
 }

@@ -15,4 +15,4 @@ const server = await serve({
 });
 
 console.log(`listening on http://127.0.0.1:${server.listeners[0]?.address.port}`);
-process.once('SIGTERM', () => server.drain());
+process.once('SIGTERM', () => server.beginDrain());

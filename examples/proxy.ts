@@ -16,7 +16,8 @@ const server = await serve({
 });
 
 console.log(`listening on http://127.0.0.1:${server.listeners[0]?.address.port}`);
-process.once('SIGTERM', async () => {
+async function stop(): Promise<void> {
   await server.drain();
   await Promise.all([api.drain(), ...backends.map((backend) => backend.shutdown())]);
-});
+}
+process.once('SIGTERM', () => void stop());

@@ -12,7 +12,7 @@ export { defineConfig } from './runtime/define.ts';
 export { BindError } from './server/bind.ts';
 export type { DrainReport, DrainStage, ForcedConnection } from './server/drain.ts';
 export type { DrainOptions, Limits, ListenerOptions } from './server/options.ts';
-export { type ServeOptions, type Server, serve } from './server/serve.ts';
+export { type ReloadOptions, type ServeOptions, type Server, serve } from './server/serve.ts';
 export type { ListenerStatus, ServerInfo, ServerStatus } from './server/status.ts';
 export { type ProxyOptions, proxy } from './upstream/forward.ts';
 export { type EndpointStatus, type UpstreamGroup, type UpstreamStatus, upstream } from './upstream/group.ts';

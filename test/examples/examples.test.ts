@@ -11,7 +11,7 @@ interface Running {
   readonly url: string;
   readonly process: ChildProcess;
   /** The next line it prints. */
-  line(): Promise<string>;
+  readonly line: () => Promise<string>;
 }
 
 async function start(file: string): Promise<Running> {
