@@ -16,7 +16,8 @@ export type ResponseBody = string | Uint8Array | IncomingBody | AsyncIterable<Ui
 
 /**
  * Takes the raw connection over once the head is sent; `firstBytes` is what the peer has sent after its request. The
- * socket is paused, so that nothing is lost until the new owner resumes or pipes it. A throw ends the connection.
+ * socket does not flow, so that nothing is lost until the new owner listens for `data`, reads or pipes it, as after
+ * `upgrade` in Node. A throw ends the connection.
  */
 export type Takeover = (socket: Duplex, firstBytes: Uint8Array) => void;
 

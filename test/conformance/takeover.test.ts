@@ -49,6 +49,25 @@ for (const [kind, respond] of [
   });
 }
 
+test('whoever only listens for data gets it, also later: what is made for upgrades in Node runs unchanged', async (t) => {
+  for (const hold of [0, 5]) {
+    const served = await Served.start(t, () => ({
+      ...upgraded,
+      takeover: (socket) => {
+        const listen = () => socket.on('data', (bytes) => socket.write(`[${bytes}]`)).on('end', () => socket.end());
+        void turns(hold).then(listen);
+      },
+    }));
+    const wire = await served.send(UPGRADE);
+    assert.equal((await wire.response()).status, 101);
+    wire.write('one');
+    assert.equal(await wire.until('[one]'), '[one]');
+    wire.socket.end();
+    assert.equal(await wire.closed(), 'fin');
+    await served.closedFor('taken-over');
+  }
+});
+
 test('a takeover in the middle of a pipeline comes after the answers before it', async (t) => {
   const served = await Served.start(t, ({ target }) => (target === '/up' ? upgraded : { status: 200, body: target }));
   const wire = await served.send(`GET /1 HTTP/1.1\r\nhost: a\r\n\r\n${UPGRADE}${INSIDE}`);

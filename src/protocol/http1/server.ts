@@ -280,6 +280,8 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     this.connection.activity = 'stream';
     this.socket.off('data', this.onData).off('end', this.onEnd).off('drain', this.onDrain);
     this.socket.pause();
+    // Neither flowing nor paused on purpose, as Node hands a socket over: it begins to flow when somebody listens.
+    Reflect.set(this.socket, 'readableFlowing', null);
     this.handOn = () => {
       try {
         take(this.socket, this.intake.takeAhead() ?? NO_BYTES);
