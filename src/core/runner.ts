@@ -88,6 +88,8 @@ export interface Connection {
   unsentBytes(): number;
   /** Destroys the socket. A reason that is set already is kept. */
   close(reason: CloseReason): void;
+  /** Cuts the peer off so that it sees it: a FIN would make an answer that ends with the connection look complete. */
+  reset(reason: CloseReason): void;
 }
 
 /** Why a connection was refused. */

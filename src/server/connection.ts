@@ -84,7 +84,9 @@ export class ServerConnection implements Connection {
 
   /** Destroys the socket at the end of a drain's grace; the reason tells whether that lost something. */
   cutOff(reason: CloseReason): void {
-    if (this.occupied) this.reason = reason;
+    const cutsAnswer = this.inFlight().length > 0;
+    if (cutsAnswer) this.reset(reason);
+    else if (this.occupied) this.reason = reason;
     this.close('drained-idle');
   }
 
@@ -104,6 +106,13 @@ export class ServerConnection implements Connection {
   close(reason: CloseReason): void {
     this.reason ??= reason;
     this.socket.destroy();
+  }
+
+  reset(reason: CloseReason): void {
+    this.reason = reason;
+    // Only TCP knows a reset.
+    if (this.socket.remoteFamily === undefined) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   /** Lets go of everything; idempotent, so that a reconciliation can do what a lost event did not. */

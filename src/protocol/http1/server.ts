@@ -221,13 +221,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     const { request } = exchange;
     if (request !== null && !this.socket.destroyed) failureResponse(error, request);
     this.release(exchange);
-    this.cutOff(this.connection.reason ?? 'response-broken');
-  }
-
-  /** A reset, because to a client whose body ends with the connection a FIN would make it look complete. */
-  private cutOff(reason: CloseReason): void {
-    this.connection.reason = reason;
-    this.socket.resetAndDestroy();
+    this.connection.reset(this.connection.reason ?? 'response-broken');
   }
 
   private finish(exchange: Http1Exchange): void {
@@ -320,7 +314,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     // The linger begins when the last answer has been taken: a slow reader is not cut off in the middle of it.
     if (this.lingering && !this.socket.writableFinished) this.sinceMs = nowMs;
     if (this.lingering && nowMs - this.sinceMs >= LINGER_MS) this.socket.destroy();
-    else if (this.stalled(nowMs)) this.cutOff('write-stall');
+    else if (this.stalled(nowMs)) this.connection.reset('write-stall');
     else if (this.lingering) return;
     else if (this.exchange !== null) this.sweepExchange(this.exchange, nowMs);
     else if (this.intake.inBody) {

@@ -59,6 +59,7 @@ function running(handler: Handler) {
     },
     unsentBytes: () => socket.writableLength,
     close: () => socket.destroy(),
+    reset: () => socket.resetAndDestroy(),
   };
   http1Runner(HTTP1_DEFAULTS).run(connection);
   return { clock, socket, connection, sweep: () => work?.sweep(clock.now()) };
