@@ -59,7 +59,10 @@ function running(handler: Handler) {
     },
     unsentBytes: () => socket.writableLength,
     close: () => socket.destroy(),
-    reset: () => socket.resetAndDestroy(),
+    reset: (reason) => {
+      connection.reason = reason;
+      socket.destroy();
+    },
   };
   http1Runner(HTTP1_DEFAULTS).run(connection);
   return { clock, socket, connection, sweep: () => work?.sweep(clock.now()) };
