@@ -18,8 +18,7 @@ export function requestFraming(section: FieldSection, minorVersion: 0 | 1): Fram
     throw codingFailure(section.transferEncoding);
   }
   if (section.contentLengthCount === 0) return NONE;
-  section.requestFraming ??= lengthFraming(section);
-  return section.requestFraming;
+  return lengthFraming(section);
 }
 
 /** How a response body is delimited (RFC 9112 §6.3), for the answer to `method`. Throws `upstream-invalid`. */
@@ -40,6 +39,11 @@ export function responseFraming(status: number, section: FieldSection, minorVers
 
 /** Digits only: no sign, no list, no space within (RFC 9110 §8.6); one field line only. */
 function lengthFraming(section: FieldSection): Framing {
+  section.lengthFraming ??= readLength(section);
+  return section.lengthFraming;
+}
+
+function readLength(section: FieldSection): Framing {
   const { contentLength } = section;
   if (section.contentLengthCount > 1) throw new Failure('framing-ambiguous');
   if (!/^[0-9]{1,15}$/.test(contentLength)) throw new Failure('content-length-invalid');

@@ -25,7 +25,7 @@ export interface FieldSection {
   readonly hasUpgrade: boolean;
   /** Filled by their first question, since sections are shared between requests. */
   hostIsValid: boolean | null;
-  requestFraming: Framing | null;
+  lengthFraming: Framing | null;
 }
 
 /** Sections up to this size are remembered, so that a client which repeats itself is scanned once. */
@@ -96,7 +96,7 @@ function scan(text: string): FieldSection {
     expect,
     hasUpgrade,
     hostIsValid: null,
-    requestFraming: null,
+    lengthFraming: null,
   };
 }
 
