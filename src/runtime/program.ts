@@ -54,6 +54,8 @@ class Program {
   private readonly server: Server;
   private assembly: Assembly;
   private readonly log: Log;
+  /** What it has listened on since the start: reloads do not change that. */
+  private readonly listening: LoadedConfig['config']['listeners'];
   private stopLogging: () => void;
   private draining = false;
   private failed = false;
@@ -65,6 +67,7 @@ class Program {
     this.server = server;
     this.assembly = assembly;
     this.log = log;
+    this.listening = assembly.loaded.config.listeners;
     this.stopLogging = logEvents(this.log);
   }
 
@@ -127,7 +130,6 @@ class Program {
     try {
       const loaded = await this.options.load();
       notice(loaded.warnings);
-      const { config: before } = this.assembly.loaded;
       const next = assemble(loaded, this.log, this.assembly);
       const gone = goneUpstreams(this.assembly, next);
       this.server.reload(() => ({ status: 404 }), {
@@ -139,7 +141,7 @@ class Program {
       this.stopLogging();
       this.log.configure(logSettings(loaded));
       this.stopLogging = logEvents(this.log);
-      if (inspect(before.listeners, { depth: null }) !== inspect(loaded.config.listeners, { depth: null }))
+      if (inspect(this.listening, { depth: null }) !== inspect(loaded.config.listeners, { depth: null }))
         this.log.warn('reloaded, but the listeners have changed and need a restart');
       else this.log.info('reloaded');
     } catch (error) {

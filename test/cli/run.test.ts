@@ -158,6 +158,23 @@ test('a reload takes routes, logs and drain over, and says that changed listener
   assert.equal(program.logged('draining: SIGTERM received')[0]?.graceMs, 77);
 });
 
+test('changed listeners are told at every reload, until they are what is listened on again', async (context) => {
+  const before = proxyTo('http://127.0.0.1:1');
+  const program = start(context, ['run'], { 'sluice.yaml': before });
+  await program.origin('web');
+  const changed = before.replace('name: web,', 'name: web, backlogCount: 7,');
+  const reloaded = async (text: string): Promise<string | undefined> => {
+    writeFileSync(join(program.folder, 'sluice.yaml'), text);
+    program.stdout = '';
+    program.child.kill('SIGHUP');
+    return (await program.says(/"message":"(reloaded[^"]*)"/, 'stdout'))[1];
+  };
+  const told = 'reloaded, but the listeners have changed and need a restart';
+  assert.equal(await reloaded(changed), told);
+  assert.equal(await reloaded(changed), told);
+  assert.equal(await reloaded(before), 'reloaded');
+});
+
 test('every listener says where it listens; a unix socket is relative to the configuration', async (context) => {
   const program = start(context, ['run', 'conf/site.json'], {
     'conf/site.json': JSON.stringify({

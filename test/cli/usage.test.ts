@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { CLI, run } from './program.ts';
+import { CLI, run, start } from './program.ts';
 
 const SMALL = 'listeners:\n  - bind: 127.0.0.1:0\nroutes:\n  - respond: { status: 204 }\n';
 
@@ -61,6 +64,28 @@ test('check says what a good configuration has', async (context) => {
   assert.equal(program.stdout, 'sluice.yaml: ok (1 listener, 1 route, 0 upstreams)\n');
   assert.equal(program.stderr, '');
   assert.equal(program.exitCode, 0);
+});
+
+test('in a clone that has not been built, a configuration may import defineConfig', (context) => {
+  const clone = join(CLI, '../..');
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
+  context.after(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(clone, join(folder, 'node_modules/sluice'));
+  const text = `import { defineConfig } from 'sluice';
+if (!import.meta.resolve('sluice').endsWith('/src/index.ts')) throw new Error('this needs a build');
+export default defineConfig({ listeners: [{ bind: '127.0.0.1:0' }], routes: [{ respond: {} }] });
+`;
+  const path = join(folder, 'site.ts');
+  writeFileSync(path, text);
+  const { stdout, stderr } = spawnSync('npm', ['run', '-s', 'sluice', '--', 'check', path], { cwd: clone });
+  assert.equal(String(stdout), `${path}: ok (1 listener, 1 route, 0 upstreams)\n`, String(stderr));
+});
+
+test('the process has a name of its own', { skip: process.platform !== 'linux' }, async (context) => {
+  const program = start(context, ['run'], { 'sluice.yaml': SMALL });
+  await program.origin();
+  assert.equal(readFileSync(`/proc/${program.child.pid}/comm`, 'utf8'), 'sluice\n');
 });
 
 test('check shows warnings and is content', async (context) => {
