@@ -57,7 +57,11 @@ export class ServerConnection implements Connection {
     socket.on('error', (error) => {
       this.reason ??= resetBy(error) ? 'client-reset' : 'socket-error';
     });
-    socket.on('close', () => this.release());
+    socket.on('close', () => {
+      this.release();
+      // Node's handle holds a dead socket until the next full garbage collection; what we hung on it goes at once.
+      socket.removeAllListeners();
+    });
   }
 
   attend(work: ConnectionWork): void {
