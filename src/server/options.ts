@@ -92,6 +92,12 @@ export interface ListenerSettings extends ListenerOptions {
 export function listenerSettings(given: ListenerOptions): ListenerSettings {
   const what = `listener ${given.name ?? given.bind}`;
   const options = withDefaults<Required<ListenerOptions>>(what, LISTENER_DEFAULTS, given, ['reconcileMs']);
+  if (typeof options.bind !== 'string' || options.bind === '') {
+    throw new TypeError(`${what}: bind: give an address, such as "127.0.0.1:8080"`);
+  }
+  if (options.handler !== undefined && typeof options.handler !== 'function') {
+    throw new TypeError(`${what}: handler: give a function`);
+  }
   if (options.body !== 'auto' && options.body !== 'manual') {
     throw new TypeError(`${what}: body: ${JSON.stringify(options.body)} is neither "auto" nor "manual"`);
   }

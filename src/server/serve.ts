@@ -62,8 +62,8 @@ const SERVE_DEFAULTS: Required<ServeOptions> = {
  */
 export async function serve(options: ServeOptions): Promise<Server> {
   const given = withDefaults<Required<ServeOptions>>('serve', SERVE_DEFAULTS, options);
-  if (typeof given.handler !== 'function') throw new TypeError('serve: handler: give a function');
-  if (given.listeners.length === 0)
+  if (typeof options.handler !== 'function') throw new TypeError('serve: handler: give a function');
+  if (!Array.isArray(given.listeners) || given.listeners.length === 0)
     throw new TypeError('serve: listeners: give at least one, such as { bind: "127.0.0.1:8080" }');
   const server = new RunningServer({ ...given, clock: given.clock ?? systemClock, name: given.name ?? 'sluice' });
   await server.open();
@@ -129,6 +129,7 @@ class RunningServer implements Server {
   }
 
   reload(handler: Handler, options: ReloadOptions = {}): void {
+    if (typeof handler !== 'function') throw new TypeError('reload: handler: give a function');
     let waitingCount = this.listeners.length;
     const retired = (): void => {
       waitingCount -= 1;

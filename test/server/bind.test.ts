@@ -178,6 +178,22 @@ test('when the second listener cannot be opened, the first is closed again', asy
   assert.equal(existsSync(path), false);
 });
 
+test('options of a wrong type are refused by their name', async (t) => {
+  const bind = '127.0.0.1:0';
+  for (const [options, message] of [
+    [{ listeners: [{ bind }] }, 'serve: handler: give a function'],
+    [{ listeners: bind, handler: hello }, /^serve: listeners: give at least one, such as /],
+    [{ listeners: [{}], handler: hello }, /: bind: give an address, such as "127\.0\.0\.1:8080"$/],
+    [{ listeners: [{ bind: 80 }], handler: hello }, 'listener 80: bind: give an address, such as "127.0.0.1:8080"'],
+    [{ listeners: [{ bind, handler: 5 }], handler: hello }, `listener ${bind}: handler: give a function`],
+  ] as const) {
+    await assert.rejects(() => Reflect.apply(serve, null, [options]), { name: 'TypeError', message });
+  }
+  const server = await listening(t, { bind });
+  const reload = server.reload.bind(server);
+  assert.throws(() => Reflect.apply(reload, null, [5]), /^TypeError: reload: handler: give a function$/);
+});
+
 // ── unix sockets ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 test('a unix socket has the mode it was given, serves, and its file goes with it', async (t) => {
