@@ -1,6 +1,8 @@
-import { onEvent } from '../core/events.ts';
+import { type Events, onEvent } from '../core/events.ts';
 import { Failure } from '../core/failure.ts';
 import type { Log } from './log.ts';
+
+const REFUSALS_TOLD_EVERY_MS = 10_000;
 
 /** Writes what a server reports about itself to a log. Returns the function that stops it. */
 export function logEvents(log: Log): () => void {
@@ -13,11 +15,11 @@ export function logEvents(log: Log): () => void {
       else log.error('a handler failed', { ...request, error });
     }),
     onEvent('listener:error', ({ listener, error }) => log.warn('accepting failed, trying again', { listener, error })),
+    onEvent('connection:refuse', refusals(log)),
     onEvent('drain:stage', ({ stage, liveCount }) => log.debug(`drain: ${stage}`, { liveCount })),
   ];
   if (log.writes('debug')) {
     stops.push(
-      onEvent('connection:refuse', (event) => log.debug('connection refused', event)),
       onEvent('connection:close', (event) => log.debug('connection closed', event)),
       onEvent('upstream:retry', (event) => log.debug('sent again to another connection', event)),
       onEvent('upstream:close', (event) => log.debug('upstream connection closed', event)),
@@ -25,6 +27,20 @@ export function logEvents(log: Log): () => void {
   }
   return () => {
     for (const stop of stops) stop();
+  };
+}
+
+/** The first refusal in ten seconds is told at once, with how many there were since the one told before. */
+function refusals(log: Log): (event: Events['connection:refuse']) => void {
+  let untoldCount = 0;
+  let quietUntilMs = Number.NEGATIVE_INFINITY;
+  return (event) => {
+    untoldCount += 1;
+    const nowMs = performance.now();
+    if (nowMs < quietUntilMs) return;
+    log.warn('connections are refused', { ...event, count: untoldCount });
+    untoldCount = 0;
+    quietUntilMs = nowMs + REFUSALS_TOLD_EVERY_MS;
   };
 }
 

@@ -38,7 +38,8 @@ const HOP =
   'connection|keep-alive|proxy-connection|proxy-authenticate|proxy-authorization|te|transfer-encoding|upgrade|http2-settings';
 const CLAIMS = 'x-forwarded-[^:\\r\\n]*|forwarded|x-real-ip';
 const OWN = 'host|content-length|expect';
-const lines = (names: string): RegExp => new RegExp(`^(?:${names}):.*\\r\\n`, 'gim');
+// Gateways to CGI-like programs take `_` for `-`, so a field that differs in that alone is the same field.
+const lines = (names: string): RegExp => new RegExp(`^(?:${names.replaceAll('-', '[-_]')}):.*\\r\\n`, 'gim');
 const NOT_PASSED = lines(`${HOP}|${OWN}|${CLAIMS}`);
 /** From a trusted proxy the rest of `x-forwarded-*` is passed; these we write ourselves from what it said. */
 const NOT_PASSED_TRUSTED = lines(`${HOP}|${OWN}|x-forwarded-(?:for|proto|host)|forwarded`);

@@ -82,7 +82,17 @@ test('transfer-encoding is exactly chunked, in any case (RFC 9112 §6.1)', async
 
 test('a transfer coding that is not spoken here is 501 (RFC 9112 §6.1)', async (t) => {
   const served = await Served.start(t, refuser);
-  for (const value of ['gzip', 'deflate', 'identity', 'xchunked', 'chunke', 'gzip, deflate', 'x-custom']) {
+  for (const value of [
+    'gzip',
+    'deflate',
+    'identity',
+    'xchunked',
+    'chunke',
+    'gzip, deflate',
+    'x-custom',
+    'gzip, chunked',
+    'identity, chunked',
+  ]) {
     await assertRefused(served, `${POST}transfer-encoding: ${value}\r\n\r\n5\r\nhello\r\n0\r\n\r\n`, 501);
   }
 });
@@ -93,12 +103,10 @@ test('a transfer-encoding that two readers could read in two ways is 400 (RFC 91
     '',
     ',',
     'chunked, gzip',
-    'gzip, chunked',
     'chunked, chunked',
     'chunked,',
     ',chunked',
     'chunked, identity',
-    'identity, chunked',
     '"chunked"',
     'chunked;q=1',
     'chun ked',

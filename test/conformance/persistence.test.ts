@@ -177,7 +177,7 @@ test('a client that has closed both sides is found out by a probe, and the signa
   assert.equal(served.server.status().requests.inFlight, 1);
   await served.pass(500);
   await turns(20);
-  await served.pass(1000);
+  await served.pass(250);
   await aborted.promise;
   await served.empty();
 });
@@ -191,7 +191,7 @@ test('a client that only waits survives the probe: a 100 before its answer means
   await turns(10);
   await served.pass(60_000);
   gate.resolve();
-  for (let count = 0; count < 6; count += 1) assert.equal((await wire.response()).status, 100);
+  for (let count = 0; count < 7; count += 1) assert.equal((await wire.response()).status, 100);
   assert.equal((await wire.response()).body, 'late');
   assert.equal(await wire.rest(), '');
 });

@@ -96,10 +96,12 @@ test('empty lines before a request line are skipped, bare line feeds are not (RF
   await assertRefused(served, '\rGET / HTTP/1.1\r\nhost: a\r\n\r\n', 400);
 });
 
-test('many empty lines are skipped however they are cut', async (t) => {
+test('many empty lines are skipped however they are cut, up to the size of a head', async (t) => {
   const served = await Served.start(t, mirror);
-  const wire = await served.send(`${'\r\n'.repeat(40_000)}GET /late HTTP/1.1\r\nhost: a\r\n\r\n`);
+  const wire = await served.send(`${'\r\n'.repeat(8000)}GET /late HTTP/1.1\r\nhost: a\r\n\r\n`);
   assert.equal(JSON.parse((await wire.response()).body).target, '/late');
+  const flood = await served.send('\r\n'.repeat(8193));
+  assert.equal((await flood.response()).status, 431);
 });
 
 test('the target of origin-form arrives byte for byte (RFC 9112 §3.2.1)', async (t) => {

@@ -127,7 +127,7 @@ export const LISTENER_CHECKS: Readonly<Record<string, Check>> = {
   },
 
   'listeners[].limits.dataRateMinBytesPerSec': async (bench) => {
-    // After the first second, which is free; the default would let this pass for ten.
+    // After the first three seconds, which are free; the default would let this pass for ten.
     const assembled = await bench.open({ limits: { dataRateMinBytesPerSec: 1_000_000, headTimeoutMs: null } });
     const wire = await assembled.send(post('x'.repeat(3000), 1000));
     assert.equal((await wire.response()).status, 408);

@@ -46,6 +46,9 @@ test('an untrusted client cannot speak for others: its forwarding fields are rep
     'x-forwarded-anything': '1',
     forwarded: 'for=10.0.0.1',
     'x-real-ip': '10.0.0.1',
+    x_forwarded_for: '10.0.0.1',
+    X_Real_IP: '10.0.0.1',
+    transfer_encoding: 'chunked',
   };
   const parts = { headers, peer: { address: '203.0.113.9' }, authority: 'example.com' };
   assert.deepEqual(passed(parts), {

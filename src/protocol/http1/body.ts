@@ -25,6 +25,7 @@ export class BodyReader {
   private state: ChunkState = 'size';
   private sizeDigitCount = 0;
   private extensionBytes = 0;
+  private afterSemicolon = false;
   private trailerText = '';
 
   constructor(framing: Framing, body: IncomingBody, trailersMaxBytes: number) {
@@ -96,13 +97,17 @@ export class BodyReader {
         } else if (this.sizeDigitCount === 0) throw new Failure('chunk-invalid', 'The chunk size is missing.');
         else if (byte === CR) this.state = 'size-lf';
         // BWS before an extension is grammatical, but no client sends it and parsers disagree on it: stricter, refused.
-        else if (byte === SEMICOLON) this.state = 'extension';
-        else throw new Failure('chunk-invalid', 'The chunk size is not hexadecimal.');
+        else if (byte === SEMICOLON) {
+          this.state = 'extension';
+          this.afterSemicolon = true;
+        } else throw new Failure('chunk-invalid', 'The chunk size is not hexadecimal.');
         break;
       case 'extension':
         this.extensionBytes += 1;
         if (this.extensionBytes > CHUNK_EXTENSION_MAX_BYTES)
           throw new Failure('chunk-invalid', 'The chunk extensions are too large.');
+        if (byte === CR && this.afterSemicolon) throw new Failure('chunk-invalid', 'A chunk extension has no name.');
+        this.afterSemicolon = byte === SEMICOLON;
         if (byte === CR) this.state = 'size-lf';
         else if ((byte < SPACE && byte !== TAB) || byte === 0x7f)
           throw new Failure('chunk-invalid', 'A chunk extension is not valid.');

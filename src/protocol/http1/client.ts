@@ -312,7 +312,9 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
   }
 
   private closed(reason: string): void {
-    this.socket.destroy();
+    // A FIN would not tell a server that nobody waits for its answer any more. Only TCP knows a reset.
+    if (reason === 'aborted' && this.socket.remoteFamily !== undefined) this.socket.resetAndDestroy();
+    else this.socket.destroy();
     const { body, observer, responded } = this;
     this.observer = null;
     this.reader = null;

@@ -1,11 +1,11 @@
 /** A rate is judged over this long at most: what came fast long ago does not excuse a stall now. */
 const CREDIT_MAX_MS = 10_000;
-/** Before a rate is judged at all. */
-const CREDIT_START_MS = 1000;
+/** Nobody is judged before: people type, and a first packet may come alone. */
+const CREDIT_START_MS = 3000;
 
 /**
  * The least rate at which bytes must come, as a bucket that drains by time and fills by bytes. It begins with the
- * worth of a second, so a peer that sends nothing is too slow after a second, and a drip never resets anything.
+ * worth of three seconds, so a peer that sends nothing is too slow after three seconds, and a drip never resets anything.
  */
 export class RateFloor {
   private readonly bytesPerSec: number;

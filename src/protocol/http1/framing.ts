@@ -53,8 +53,9 @@ function readLength(section: FieldSection): Framing {
 
 /** Codings that are registered but not spoken here are 501; what can only be an attempt to confuse is 400. */
 function codingFailure(value: string): Failure {
-  const codings = value.split(',').map((coding) => coding.trim().toLowerCase());
+  const codings = value.split(',').map((coding) => coding.replace(/^[ \t]+|[ \t]+$/g, '').toLowerCase());
   const known = codings.every((coding) => /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(coding));
-  if (!known || codings.includes('chunked')) return new Failure('framing-ambiguous');
+  const at = codings.indexOf('chunked');
+  if (!known || (at !== -1 && at !== codings.length - 1)) return new Failure('framing-ambiguous');
   return new Failure('transfer-coding-unknown');
 }

@@ -53,6 +53,8 @@ export class Intake implements BodyOwner {
   private wanted = false;
   private paused = false;
   private discardedBytes = 0;
+  /** Before the request line that is to come. */
+  private emptyLineBytes = 0;
   private rate: RateFloor | null = null;
   /** The text of the chunk being taken, so that pipelined heads are decoded once. */
   private windowChunk: Buffer = NO_CHUNK;
@@ -190,7 +192,11 @@ export class Intake implements BodyOwner {
     const text = this.windowText;
     let start = carried > 0 ? 0 : at - this.windowAt;
     // Empty lines before a request line are ignored (RFC 9112 §2.2).
-    while (text.charCodeAt(start) === 0x0d && text.charCodeAt(start + 1) === 0x0a) start += 2;
+    while (text.charCodeAt(start) === 0x0d && text.charCodeAt(start + 1) === 0x0a) {
+      start += 2;
+      this.emptyLineBytes += 2;
+    }
+    if (this.emptyLineBytes > this.limits.headMaxBytes) throw new Failure('head-too-large');
     const onlyCr = start === text.length - 1 && text.endsWith('\r');
     const head = start === text.length || onlyCr ? null : parseRequest(text, start, this.limits);
     if (head !== null) return this.begin(head, chunk, this.windowAt + head.end);
@@ -207,6 +213,7 @@ export class Intake implements BodyOwner {
   }
 
   private begin(head: RequestHead, chunk: Buffer, bodyAt: number): number {
+    this.emptyLineBytes = 0;
     this.rate = null;
     const framing = requestFraming(head.section, head.minorVersion);
     if (framing.kind === 'none') {

@@ -12,7 +12,7 @@ export interface Http1Limits {
   headTimeoutMs: number | null;
   /** Idle time before the first and between two requests (RFC 9112 §9.5); over it is a silent close. */
   idleTimeoutMs: number | null;
-  /** The least a peer must send while a head or body is being read, averaged, after the first second; below is 408. */
+  /** The least a peer must send while a head or body is being read, averaged, after the first three seconds; below is 408. */
   dataRateMinBytesPerSec: number | null;
   /** A peer that takes no byte of an answer for this long is cut off. */
   writeStallTimeoutMs: number | null;
@@ -54,6 +54,8 @@ export const DISCARD_MAX_BYTES = 262_144;
 export const LINGER_MS = 2000;
 /** Body bytes that wait for a reader before the socket is paused. */
 export const READ_AHEAD_MAX_BYTES = 65_536;
+/** The write after a probe meets the reset that the probe has provoked. */
+export const PROBE_ECHO_MS = 250;
 /** A client that has shut its sending side while a request runs is probed after this long, twice as long, and so on. */
 export const HALF_CLOSE_PROBE_MS = 1000;
 /** While a client leaves this much of its answers untaken, its next request waits. */

@@ -33,7 +33,7 @@ const LINES = `(?:${NAME}:[\\t\\x20-\\x7e\\x80-\\xff]*\\r\\n)*`;
 // One sticky expression validates a whole head: token, target, version, every name and every value. It is linear,
 // because no two neighbouring parts of it can match the same character.
 const REQUEST = new RegExp(`${NAME} [\\x21\\x22\\x24-\\x7e]+ HTTP/1\\.[01]\\r\\n${LINES}\\r\\n`, 'y');
-const RESPONSE = new RegExp(`HTTP/1\\.[01] [1-9][0-9][0-9](?: [\\t\\x20-\\x7e\\x80-\\xff]*)?\\r\\n${LINES}\\r\\n`, 'y');
+const RESPONSE = new RegExp(`HTTP/1\\.[01] [1-5][0-9][0-9](?: [\\t\\x20-\\x7e\\x80-\\xff]*)?\\r\\n${LINES}\\r\\n`, 'y');
 const FIELD_LINE = new RegExp(`^${NAME}:[\\t\\x20-\\x7e\\x80-\\xff]*$`);
 const FIELD_LINE_BEGUN = new RegExp(`^(?:${NAME}(?::[\\t\\x20-\\x7e\\x80-\\xff]*)?)?\\r?$`);
 const METHOD = new RegExp(`^${NAME}$`);
@@ -182,7 +182,7 @@ function requestLineFault(line: string, complete: boolean, limits: HeadLimits): 
 
 function statusLineFault(line: string, complete: boolean): FaultCode | null {
   if (complete)
-    return /^HTTP\/1\.[01] [1-9][0-9][0-9](?: [\t\x20-\x7e\x80-\xff]*)?$/.test(line) ? null : 'upstream-invalid';
+    return /^HTTP\/1\.[01] [1-5][0-9][0-9](?: [\t\x20-\x7e\x80-\xff]*)?$/.test(line) ? null : 'upstream-invalid';
   return 'HTTP/1.'.startsWith(line.slice(0, 7)) || line.startsWith('HTTP/1.') ? null : 'upstream-invalid';
 }
 

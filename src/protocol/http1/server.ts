@@ -9,7 +9,7 @@ import type { CloseReason, Connection, ConnectionRunner, ConnectionWork, Request
 import { WriteStall } from './deadlines.ts';
 import { Http1Exchange } from './exchange.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
-import { HALF_CLOSE_PROBE_MS, type Http1Limits, LINGER_MS, UNSENT_MAX_BYTES } from './options.ts';
+import { HALF_CLOSE_PROBE_MS, type Http1Limits, LINGER_MS, PROBE_ECHO_MS, UNSENT_MAX_BYTES } from './options.ts';
 import { Output } from './output.ts';
 import type { RequestHead } from './parse.ts';
 import { REFUSALS } from './refusal.ts';
@@ -354,7 +354,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     ) {
       // FIN alone does not tell a client that waits from one that is gone. A needless 100 is ignored by the one
       // (RFC 9110 §15.2.1) and answered with a reset by the other; the next write meets it, and the request is aborted.
-      this.probeAfterMs *= 2;
+      this.probeAfterMs += this.probeAfterMs === HALF_CLOSE_PROBE_MS ? PROBE_ECHO_MS : this.probeAfterMs;
       this.output.text(CONTINUE);
     }
   }

@@ -46,7 +46,7 @@ const limits = {
   ),
   dataRateMinBytesPerSec: offable(
     bytesPerSec,
-    'The least a client must send while its request is being read, averaged, after the first second. Below it: 408, close.',
+    'The least a client must send while its request is being read, averaged, after the first three seconds. Below it: 408, close.',
     LIMIT_DEFAULTS.dataRateMinBytesPerSec,
   ),
   writeStallTimeoutMs: offable(

@@ -12,6 +12,16 @@ import { readLocation } from '../location.ts';
 import { ROUTE_ACTIONS } from '../references.ts';
 import { bytes, count, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
 
+/** Written by the server for every answer; another one could only be wrong. */
+const FRAMING_FIELDS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'date',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+]);
+
 const headers = z
   .record(z.string(), z.union([z.string(), z.array(z.string())], 'text or a list of texts'))
   .superRefine((fields, context) => {
@@ -23,6 +33,13 @@ const headers = z
           path,
           params: { part: 'key' },
           message: 'a name of letters, digits and hyphens',
+        });
+      else if (FRAMING_FIELDS.has(name.toLowerCase()))
+        context.addIssue({
+          code: 'custom',
+          path,
+          params: { part: 'key' },
+          message: 'a header that the server does not write itself',
         });
       else if (!validValue(value)) context.addIssue({ code: 'custom', path, message: 'one line of Latin text' });
     }
@@ -72,7 +89,7 @@ const redirect = z.strictObject({
 });
 
 function validLocation(location: string): boolean {
-  return readLocation(location) !== null;
+  return readLocation(location) !== null && !/\p{Cc}/u.test(location);
 }
 
 const proxyOptions = {

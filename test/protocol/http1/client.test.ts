@@ -175,6 +175,7 @@ test('an answer whose length is ambiguous or whose syntax is wrong is refused (R
     'HTTP/1.1 200 OK\ncontent-length: 2\n\nok',
     'HTTP/1.1 200 OK\r\nbad name: 1\r\n\r\n',
     'HTTP/1.1 2000 OK\r\n\r\n',
+    'HTTP/1.1 999 Weird\r\ncontent-length: 0\r\n\r\n',
     'HTTP/2 200\r\n\r\n',
     'SSH-2.0-OpenSSH\r\n',
   ];
