@@ -21,6 +21,8 @@ export interface OutgoingRequest {
   readonly headers: HeaderFields;
   /** Bytes when all of it is here, an IncomingBody when it is still arriving. */
   readonly body: Uint8Array | IncomingBody | null;
+  /** Fields to send after a body that is sent in chunks; asked when it has ended. */
+  trailers(): HeaderFields | null;
   /** Hold the body back until the server asks for it (RFC 9110 §10.1.1). */
   readonly expectContinue: boolean;
 }

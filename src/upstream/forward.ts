@@ -11,7 +11,7 @@ import type { Endpoint } from './endpoint.ts';
 import type { UpstreamGroup } from './group.ts';
 import type { PoolClient, Waiter } from './queue.ts';
 import { mayRetry } from './retry.ts';
-import { oneHopLess, ownPseudonym, type PassedHead, Rewrite, type RewriteOptions } from './rewrite.ts';
+import { oneHopLess, ownPseudonym, type PassedHead, passedTrailers, Rewrite, type RewriteOptions } from './rewrite.ts';
 
 const retries = channel('upstream:retry');
 
@@ -103,7 +103,14 @@ class Forward implements OutgoingRequest, ResponseObserver, PoolClient {
     this.expectContinue = passed.expectContinue && body instanceof IncomingBody;
   }
 
+  trailers(): HeaderFields | null {
+    const { body } = this;
+    return body instanceof IncomingBody && body.trailers !== null ? passedTrailers(body.trailers) : null;
+  }
+
   begin(): Promise<HttpResponse> {
+    // Work of the upstream until it is answered: a drain waits for it, between two attempts too.
+    if (!this.group.life.begin()) throw new Failure('upstream-closed');
     return new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -122,7 +129,7 @@ class Forward implements OutgoingRequest, ResponseObserver, PoolClient {
 
   onNoConnection(failure: Failure): void {
     this.waiter = null;
-    this.reject?.(failure);
+    this.fail(failure);
   }
 
   onInform(status: number, headers: HeaderFields): void {
@@ -130,13 +137,15 @@ class Forward implements OutgoingRequest, ResponseObserver, PoolClient {
   }
 
   onResponse(status: number, protocol: Protocol, headers: HeaderFields, body: Uint8Array | IncomingBody | null): void {
-    this.resolve?.({ status, headers: this.rewrite.response(headers, protocol), body });
+    const { resolve } = this;
+    this.settle();
+    resolve?.({ status, headers: this.rewrite.response(headers, protocol), body });
   }
 
   onFail(failure: Failure): void {
     this.connection = null;
     if (!mayRetry(failure, this)) {
-      this.reject?.(failure);
+      this.fail(failure);
       return;
     }
     this.retryCount += 1;
@@ -144,23 +153,36 @@ class Forward implements OutgoingRequest, ResponseObserver, PoolClient {
       const { group, endpoint } = this;
       retries.publish({ upstream: group.name, endpoint: endpoint?.address.url ?? '', code: failure.code });
     }
-    try {
-      this.acquire(true);
-    } catch (error) {
-      this.reject?.(error);
-    }
+    this.acquire(true);
   }
 
   private acquire(fresh: boolean): void {
     this.waiter = null;
-    const waiter = this.group.acquire(this, fresh);
-    if (waiter?.queued === true) this.waiter = waiter;
+    try {
+      const waiter = this.group.acquire(this, fresh);
+      if (waiter?.queued === true) this.waiter = waiter;
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** The client is gone, or its time is over. Also hears it while the body of the answer is on its way. */
   private aborted(failure: Failure): void {
     if (this.waiter !== null) this.group.leave(this.waiter);
     this.connection?.abort(this, failure);
-    this.reject?.(failure);
+    this.fail(failure);
+  }
+
+  private fail(error: unknown): void {
+    const { reject } = this;
+    this.settle();
+    reject?.(error);
+  }
+
+  private settle(): void {
+    if (this.resolve === null) return;
+    this.resolve = null;
+    this.reject = null;
+    this.group.life.end();
   }
 }

@@ -81,7 +81,7 @@ export class Pool implements ConnectionKeeper {
         return null;
       }
     }
-    if (endpoint === null && this.queue.count - this.connecting.size >= this.settings.pool.queueMaxCount) {
+    if (endpoint === null && this.queue.count - this.queue.connectingCount >= this.settings.pool.queueMaxCount) {
       throw new Failure('upstream-queue-full');
     }
     this.begin();
@@ -231,7 +231,7 @@ export class Pool implements ConnectionKeeper {
 
   private connect(endpoint: Endpoint, waiter: Waiter): void {
     this.makeRoom(endpoint);
-    waiter.connecting = true;
+    this.queue.setConnecting(waiter, true);
     endpoint.openCount += 1;
     endpoint.connectingCount += 1;
     this.openCount += 1;
@@ -248,7 +248,7 @@ export class Pool implements ConnectionKeeper {
 
   private forgetConnecting(connecting: Connecting): void {
     this.connecting.delete(connecting);
-    connecting.waiter.connecting = false;
+    this.queue.setConnecting(connecting.waiter, false);
     connecting.endpoint.connectingCount -= 1;
   }
 

@@ -34,6 +34,8 @@ export class Waiter {
 export class WaitQueue {
   first: Waiter | null = null;
   count = 0;
+  /** Those of them for which a connection is being opened. */
+  connectingCount = 0;
   private last: Waiter | null = null;
 
   push(waiter: Waiter): void {
@@ -55,5 +57,12 @@ export class WaitQueue {
     waiter.previous = null;
     waiter.next = null;
     this.count -= 1;
+    if (waiter.connecting) this.connectingCount -= 1;
+  }
+
+  /** A connection is being opened for this waiter, or is not any more. */
+  setConnecting(waiter: Waiter, connecting: boolean): void {
+    if (waiter.queued && waiter.connecting !== connecting) this.connectingCount += connecting ? 1 : -1;
+    waiter.connecting = connecting;
   }
 }

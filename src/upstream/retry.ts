@@ -20,5 +20,5 @@ export function mayRetry(failure: Failure, { body, method, retryCount }: Attempt
   if (failure.code !== 'upstream-stale' || retryCount > 0) return false;
   // What has been read from the client is gone.
   const replayable = !(body instanceof IncomingBody && body.used);
-  return replayable && IDEMPOTENT.has(method);
+  return replayable && (failure.retry === 'safe' || (failure.retry === 'idempotent' && IDEMPOTENT.has(method)));
 }

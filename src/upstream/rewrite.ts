@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Failure } from '../core/failure.ts';
-import { HeaderFields } from '../core/headers.ts';
+import { HeaderFields, HOP_BY_HOP } from '../core/headers.ts';
 import type { HttpRequest, Protocol } from '../core/request.ts';
 import { type ForwardedStyle, forwardedLines } from './forwarded.ts';
 import { TrustedProxies } from './trusted.ts';
@@ -34,8 +34,7 @@ export interface PassedHead {
 }
 
 // The text is validated field lines, so a line break ends a line and the first colon ends a name.
-const HOP =
-  'connection|keep-alive|proxy-connection|proxy-authenticate|proxy-authorization|te|transfer-encoding|upgrade|http2-settings';
+const HOP = [...HOP_BY_HOP].join('|');
 const CLAIMS = 'x-forwarded-[^:\\r\\n]*|forwarded|x-real-ip';
 const OWN = 'host|content-length|expect';
 // Gateways to CGI-like programs take `_` for `-`, so a field that differs in that alone is the same field.
@@ -43,6 +42,7 @@ const lines = (names: string): RegExp => new RegExp(`^(?:${names.replaceAll('-',
 const NOT_PASSED = lines(`${HOP}|${OWN}|${CLAIMS}`);
 /** From a trusted proxy the rest of `x-forwarded-*` is passed; these we write ourselves from what it said. */
 const NOT_PASSED_TRUSTED = lines(`${HOP}|${OWN}|x-forwarded-(?:for|proto|host)|forwarded`);
+const NOT_IN_TRAILERS = lines(`${HOP}|${OWN}|${CLAIMS}|via|max-forwards|authorization|cookie`);
 const NOT_RETURNED = lines(HOP);
 /** A `connection` that names more than its own options: those fields are hop-by-hop too. */
 const NAMES_FIELDS = /^connection:(?![ \t]*(?:close|keep-alive)?[ \t]*\r\n)/im;
@@ -79,6 +79,7 @@ export class Rewrite {
   private readonly options: RewriteOptions;
   private readonly trusted: TrustedProxies;
   private readonly loop: RegExp | null;
+  private readonly hidden: RegExp | null;
   private readonly requests: (RememberedRequest | undefined)[] = Array.from({ length: REMEMBERED_COUNT });
   private readonly responses: (RememberedResponse | undefined)[] = Array.from({ length: REMEMBERED_COUNT });
 
@@ -94,6 +95,7 @@ export class Rewrite {
     }
     this.options = options;
     this.trusted = new TrustedProxies(options.trustedProxies);
+    this.hidden = stripPrefix === null ? null : hiddenPrefix(stripPrefix);
     this.loop =
       via === null
         ? null
@@ -134,7 +136,13 @@ export class Rewrite {
   /** The target for the upstream. */
   target(target: string): string {
     const { stripPrefix } = this.options;
-    if (stripPrefix === null || !target.startsWith(stripPrefix)) return target;
+    if (stripPrefix === null) return target;
+    if (!target.startsWith(stripPrefix)) {
+      // A route compares the path with dot segments and escapes resolved. Passing on a target that only then has the
+      // prefix would reach another place than the route has meant.
+      if (this.hidden?.test(target) === true) throw new Failure('target-invalid', 'Its path is not in normal form.');
+      return target;
+    }
     const rest = target.slice(stripPrefix.length);
     if (rest === '') return '/';
     if (rest.startsWith('?')) return `/${rest}`;
@@ -167,6 +175,20 @@ export class Rewrite {
     if (via === null) return '';
     return `via: ${protocol === 'HTTP/2' ? '2.0' : protocol.slice(5)} ${via}\r\n`;
   }
+}
+
+/**
+ * The trailers of a request as they are passed on. What decides who asks and whether they may must come before the
+ * body (RFC 9110 §6.5.1): a server that merges trailers would believe what nobody has looked at.
+ */
+export function passedTrailers(trailers: HeaderFields): HeaderFields {
+  return HeaderFields.fromText(trailers.text.replace(NOT_IN_TRAILERS, ''));
+}
+
+/** Targets without the prefix that may have it once escapes, dot segments and empty segments are resolved. */
+function hiddenPrefix(prefix: string): RegExp {
+  const further = prefix.split('/').length - 2;
+  return new RegExp(`^(?:/[^/?%]*){0,${further}}/[^/?%]*%|^[^?]*(?://|/\\.\\.?(?:[/?]|$)|/%2e)`, 'i');
 }
 
 /** The text without fields that `connection` names; its own and other known hop-by-hop fields may still be there. */

@@ -26,7 +26,10 @@ export class TrustedProxies {
     const known = this.verdicts.get(address);
     if (known !== undefined) return known;
     const version = isIP(address);
-    const verdict = version === 0 ? this.unix : this.ranges.check(address, version === 4 ? 'ipv4' : 'ipv6');
+    const verdict =
+      version === 0
+        ? this.unix && address.startsWith('unix:')
+        : this.ranges.check(address, version === 4 ? 'ipv4' : 'ipv6');
     if (this.verdicts.size >= REMEMBERED_MAX_COUNT) this.verdicts.clear();
     this.verdicts.set(address, verdict);
     return verdict;

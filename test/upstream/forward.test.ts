@@ -324,3 +324,24 @@ test('an HTTP/1.0 client gets an answer that ends with its connection', async ()
   await client.closed();
   assert.match(client.received, /connection: close\r\n\r\nabc$/);
 });
+
+test('a 205 is passed on without content, however its upstream has framed that (RFC 9110 §15.3.6)', async () => {
+  for (const framing of ['transfer-encoding: chunked\r\n\r\n0\r\n\r\n', 'content-length: 0\r\n\r\n']) {
+    await using it = await Proxied.open();
+    const client = await it.ask(get());
+    const server = await it.upstream.connection();
+    await server.head();
+    server.write(`HTTP/1.1 205 Reset Content\r\n${framing}`);
+    assert.match(await client.head(), /^HTTP\/1\.1 205 Reset Content\r\n[\s\S]*content-length: 0\r\n/);
+  }
+});
+
+test('what a client says of itself in trailers does not reach the upstream', async () => {
+  await using it = await Proxied.open();
+  await it.ask(
+    'POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\nx-forwarded-for: 6.6.6.6\r\n\r\n',
+  );
+  const server = await it.upstream.connection();
+  await server.head();
+  assert.equal(await server.take('0\r\nx-sum: 1\r\n\r\n'), '3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n');
+});

@@ -273,3 +273,35 @@ test('options that cannot work are all named at once', () => {
   // @ts-expect-error what a program without types could give
   assert.throws(() => upstream({ endpoints: [url], balance: 'ring' }), /"ring" is not one of round-robin/);
 });
+
+test('a drain waits for a request between its two attempts', async () => {
+  await using server = await ScriptedUpstream.listen();
+  using it = made({ endpoints: [server.url] });
+  const ask = asking(it.group);
+  const first = ask();
+  await (await server.connection()).answer();
+  await first;
+  const second = ask('/again');
+  await server.accepted[0]?.head();
+  const drained = it.group.drain();
+  server.accepted[0]?.socket.destroy();
+  const fresh = await server.connection();
+  assert.match(await fresh.answer('late'), /^GET \/again /);
+  assert.equal(bodyOf(await second), 'late');
+  await drained;
+});
+
+test('a connection that is still opened for a client which has left makes no room in the queue', async () => {
+  await using server = await ScriptedUpstream.listen();
+  using it = made({ endpoints: [server.url], pool: { connectionMaxCount: 1, queueMaxCount: 1 } });
+  const ask = asking(it.group);
+  const left = new FakeExchange();
+  const gone = ask('/gone', left);
+  left.abort(new Failure('client-gone'));
+  const waits = ask('/waits');
+  const tooMany = ask('/too-many');
+  await assert.rejects(gone, fails('client-gone'));
+  await assert.rejects(tooMany, fails('upstream-queue-full'));
+  assert.match(await (await server.connection()).answer('served'), /^GET \/waits /);
+  assert.equal(bodyOf(await waits), 'served');
+});

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { Failure } from '../../src/core/failure.ts';
 import { HeaderFields } from '../../src/core/headers.ts';
 import { PROXY_DEFAULTS } from '../../src/upstream/forward.ts';
-import { oneHopLess, ownPseudonym, Rewrite, type RewriteOptions } from '../../src/upstream/rewrite.ts';
+import { oneHopLess, ownPseudonym, passedTrailers, Rewrite, type RewriteOptions } from '../../src/upstream/rewrite.ts';
+import { TrustedProxies } from '../../src/upstream/trusted.ts';
 import { makeRequest, type RequestParts } from '../support/request.ts';
 
 const rewrite = (options: Partial<RewriteOptions> = {}): Rewrite =>
@@ -185,4 +186,26 @@ test('OPTIONS and TRACE count their hops (RFC 9110 §7.6.2)', () => {
   assert.equal(left('TRACE', '0'), undefined);
   assert.equal(left('GET', '0'), '0');
   assert.equal(left('OPTIONS', 'x'), 'x');
+});
+
+test('a target that has the prefix only in normal form is refused: it would reach another place than its route', () => {
+  const strip = rewrite({ stripPrefix: '/api' });
+  for (const target of ['//api/x', '/%61pi/x', '/./api/x', '/admin/../api/x', '/%2e/api', '/x/%2E%2e/api?a']) {
+    assert.throws(() => strip.target(target), fails('target-invalid'), target);
+  }
+  for (const target of ['/other/a%20b?c=//d', '/x/.well-known/y', '/x?y=/../z'])
+    assert.equal(strip.target(target), target);
+});
+
+test('trailers that tell who asks or may are not passed on', () => {
+  const trailers = HeaderFields.fromText(
+    'X-Checksum: 1\r\nX-Forwarded-For: 6.6.6.6\r\nx_real_ip: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nAuthorization: x\r\nCookie: y\r\nVia: z\r\n',
+  );
+  assert.equal(passedTrailers(trailers).text, 'X-Checksum: 1\r\n');
+});
+
+test('a peer whose address is not known any more is not a unix socket', () => {
+  const trusted = new TrustedProxies(['unix']);
+  assert.equal(trusted.has(''), false);
+  assert.equal(trusted.has('unix:'), true);
 });

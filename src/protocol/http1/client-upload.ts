@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { IncomingBody } from '../../core/body.ts';
 import { Failure } from '../../core/failure.ts';
+import type { HeaderFields } from '../../core/headers.ts';
 import { OutgoingBody } from './outgoing.ts';
 
 /** `held`: the server has not asked for it yet. `stopped`: the rest is never sent. */
@@ -14,14 +15,19 @@ export class Http1Upload {
   private readonly outgoing: OutgoingBody;
 
   /** `onDone` hears once that all is sent, or why it cannot be; nothing after `stop`. */
-  constructor(socket: Socket, body: IncomingBody, onDone: (failure: Failure | null) => void) {
+  constructor(
+    socket: Socket,
+    body: IncomingBody,
+    trailers: () => HeaderFields | null,
+    onDone: (failure: Failure | null) => void,
+  ) {
     const { lengthBytes } = body;
     this.socket = socket;
     this.body = body;
     this.outgoing = new OutgoingBody(
       socket,
       { kind: lengthBytes === null ? 'chunked' : 'length', lengthBytes },
-      null,
+      trailers,
       (error) => {
         if (this.state === 'stopped') return;
         this.state = error === null ? 'sent' : 'stopped';

@@ -9,6 +9,7 @@ import type {
   ResponseObserver,
 } from '../../core/client.ts';
 import { Failure } from '../../core/failure.ts';
+import type { HeaderFields } from '../../core/headers.ts';
 import type { Lifecycle } from '../../core/lifecycle.ts';
 import { BodyReader } from './body.ts';
 import { requestHead } from './client-head.ts';
@@ -99,7 +100,8 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
     if (body === null) {
       this.socket.write(head, 'latin1');
     } else if (body instanceof IncomingBody) {
-      this.upload = new Http1Upload(this.socket, body, (failure) => this.uploaded(failure));
+      const trailers = (): HeaderFields | null => request.trailers();
+      this.upload = new Http1Upload(this.socket, body, trailers, (failure) => this.uploaded(failure));
       if (request.expectContinue) this.socket.write(head, 'latin1');
       else this.upload.begin(head);
     } else if (body.length <= COPIED_MAX_BYTES) {
@@ -127,7 +129,9 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
 
   sweep(nowMs: number): void {
     if (this.observer === null) return;
-    if (this.paused || this.upload?.waitsForClient === true) this.sinceMs = SINCE_SWEEP;
+    // A reader that is slow may be so; an answer that nobody reads may not keep its connection for ever.
+    const readerIsSlow = this.paused && this.body?.used === true;
+    if (readerIsSlow || this.upload?.waitsForClient === true) this.sinceMs = SINCE_SWEEP;
     else if (this.sinceMs === SINCE_SWEEP) this.sinceMs = nowMs;
     else this.checkDeadline(nowMs - this.sinceMs);
   }
@@ -171,8 +175,9 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
   // ── the request's body ──────────────────────────────────────────────────────────────────────────────────────────
 
   private releaseBody(): void {
+    if (this.upload?.state !== 'held') return;
     this.sinceMs = SINCE_SWEEP;
-    if (this.upload?.state === 'held') this.upload.begin('');
+    this.upload.begin('');
   }
 
   private uploaded(failure: Failure | null): void {

@@ -118,6 +118,7 @@ export class ClientPair implements AsyncDisposable, ClientConnectionOwner {
         headers: HeaderFields.EMPTY,
         body: null,
         expectContinue: false,
+        trailers: () => (request.body instanceof IncomingBody ? request.body.trailers : null),
         ...request,
       },
       answer,

@@ -38,7 +38,15 @@ async function outcome(pieces: readonly string[]): Promise<unknown> {
   const answer = new Answer();
   const { EMPTY } = HeaderFields;
   connection.send(
-    { method: 'GET', target: '/', authority: 'a', headers: EMPTY, body: null, expectContinue: false },
+    {
+      method: 'GET',
+      target: '/',
+      authority: 'a',
+      headers: EMPTY,
+      body: null,
+      trailers: () => null,
+      expectContinue: false,
+    },
     answer,
   );
   for (const piece of pieces) source.receiver?.(Buffer.from(piece, 'latin1'));

@@ -287,3 +287,28 @@ test('a forced close fails the request in flight', async () => {
   pair.pool.close();
   assert.equal(answer.code(), 'server-draining');
 });
+
+test('an answer that nobody reads does not keep its connection for ever', async () => {
+  await using pair = await ClientPair.open({ bodyTimeoutMs: 500 });
+  const answer = pair.send();
+  await pair.server.head();
+  pair.server.write(`HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n${'x'.repeat(400_000)}`);
+  await answer.come();
+  await until(() => answer.body instanceof IncomingBody && answer.body.heldBytes > 65_536);
+  pair.connection.sweep(0);
+  pair.connection.sweep(500);
+  assert.equal(pair.closeReason, 'timeout');
+});
+
+test('100 Continue that nobody waits for does not restart the deadline of the head', async () => {
+  await using pair = await ClientPair.open({ headTimeoutMs: 500 });
+  const answer = pair.send();
+  await pair.server.head();
+  for (let nowMs = 0; nowMs < 500; nowMs += 100) {
+    pair.connection.sweep(nowMs);
+    pair.server.write('HTTP/1.1 100 Continue\r\n\r\n');
+    await turns(5);
+  }
+  pair.connection.sweep(500);
+  assert.equal(answer.code(), 'upstream-head-timeout');
+});
