@@ -4,10 +4,17 @@ export { type Blame, FAULTS, Failure, type Fault, type FaultCode, type RetryClas
 export type { BodyMode, Handler, Layer } from './core/handler.ts';
 export { stack } from './core/handler.ts';
 export { HeaderFields, type HeaderSource } from './core/headers.ts';
-export type { HttpResponse, InformationalResponse, Peer, ResponseBody, Takeover } from './core/message.ts';
+export {
+  discardBody,
+  type HttpResponse,
+  type InformationalResponse,
+  type Peer,
+  type ResponseBody,
+  type Takeover,
+} from './core/message.ts';
 export { HttpRequest } from './core/request.ts';
 export type { CloseReason, Connection, ConnectionRunner, ConnectionWork } from './core/runner.ts';
-export { type NodeRunnerOptions, nodeRunner } from './protocol/node/server.ts';
+export { nodeRunner } from './protocol/node/server.ts';
 export { defineConfig } from './runtime/define.ts';
 export { BindError } from './server/bind.ts';
 export type { DrainReport, DrainStage, ForcedConnection } from './server/drain.ts';

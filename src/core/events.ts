@@ -13,6 +13,8 @@ export interface Events {
   'connection:close': { listener: string; connectionId: number; peer: string; reason: CloseReason };
   'request:start': { connectionId: number; method: string; target: string };
   'request:end': { connectionId: number; method: string; target: string; status: number; durationMs: number };
+  /** What came was no request; it was answered with `status` and the connection closed. */
+  'request:refuse': { connectionId: number; peer: string; code: string; status: number };
   /** A handler or a body failed; `error` is what was thrown. */
   'request:error': { requestId: string; method: string; target: string; error: unknown };
   'drain:stage': { server: string; stage: 'notice' | 'refuse' | 'finish' | 'force' | 'done'; liveCount: number };

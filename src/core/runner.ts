@@ -62,12 +62,20 @@ export interface Admission {
   end(): void;
 }
 
+/** See the listener's `limits`. */
+export interface ConnectionLimits {
+  readonly headTimeoutMs: number | null;
+  readonly idleTimeoutMs: number | null;
+}
+
 /** What a listener does for its connections. */
 export interface Service {
   readonly clock: Clock;
   readonly date: DateValue;
   /** A request begins. `null` when too many are in flight: answer 503 and keep the connection. */
   admit(): Admission | null;
+  /** The deadlines that hold whatever protocol runs; `null` is off. */
+  readonly limits: ConnectionLimits;
   /** How long an idle connection may still send a request once a drain has begun. */
   readonly quietMs: number;
 }

@@ -1,8 +1,9 @@
-import { type Events, onEvent } from '../core/events.ts';
+import { onEvent } from '../core/events.ts';
 import { Failure } from '../core/failure.ts';
 import type { Log } from './log.ts';
 
-const REFUSALS_TOLD_EVERY_MS = 10_000;
+/** Clients can cause these lines as often as they like. */
+const SELDOM_MS = 10_000;
 
 /** Writes what a server reports about itself to a log. Returns the function that stops it. */
 export function logEvents(log: Log): () => void {
@@ -15,7 +16,8 @@ export function logEvents(log: Log): () => void {
       else log.error('a handler failed', { ...request, error });
     }),
     onEvent('listener:error', ({ listener, error }) => log.warn('accepting failed, trying again', { listener, error })),
-    onEvent('connection:refuse', refusals(log)),
+    onEvent('connection:refuse', seldom(log, 'connections are refused')),
+    onEvent('request:refuse', seldom(log, 'requests are refused')),
     onEvent('drain:stage', ({ stage, liveCount }) => log.debug(`drain: ${stage}`, { liveCount })),
   ];
   if (log.writes('debug')) {
@@ -30,17 +32,17 @@ export function logEvents(log: Log): () => void {
   };
 }
 
-/** The first refusal in ten seconds is told at once, with how many there were since the one told before. */
-function refusals(log: Log): (event: Events['connection:refuse']) => void {
+/** The first in ten seconds is told at once, with how many there were since the one told before. */
+function seldom<Message extends object>(log: Log, text: string): (event: Message) => void {
   let untoldCount = 0;
   let quietUntilMs = Number.NEGATIVE_INFINITY;
   return (event) => {
     untoldCount += 1;
     const nowMs = performance.now();
     if (nowMs < quietUntilMs) return;
-    log.warn('connections are refused', { ...event, count: untoldCount });
+    log.warn(text, { ...event, count: untoldCount });
     untoldCount = 0;
-    quietUntilMs = nowMs + REFUSALS_TOLD_EVERY_MS;
+    quietUntilMs = nowMs + SELDOM_MS;
   };
 }
 

@@ -22,15 +22,21 @@ interface Entry {
  */
 export function checkReferences(data: unknown): Finding[] {
   const upstreams = entries(data, 'upstreams', 'name');
-  const listeners = entries(data, 'listeners', 'name');
+  const binds = entries(data, 'listeners', 'bind');
+  const named = entries(data, 'listeners', 'name');
+  // A listener without a name is called what it binds.
+  const listeners = [...named, ...binds.filter(({ path }) => !named.some((other) => other.path[1] === path[1]))];
   const usedUpstreams = entries(data, 'routes', 'proxy', 'upstream');
   const usedListeners = entries(data, 'routes', 'match', 'listener');
   const lost = unresolved(usedUpstreams, upstreams, 'upstream');
   return [
     ...repeated(upstreams, 'an upstream with this name is here already'),
-    ...repeated(listeners, 'a listener with this name is here already'),
     ...repeated(
-      entries(data, 'listeners', 'bind').filter(({ value }) => !value.endsWith(':0')),
+      listeners.filter(({ path, value }) => path[2] === 'name' || value.endsWith(':0')),
+      'a listener with this name is here already',
+    ),
+    ...repeated(
+      binds.filter(({ value }) => !value.endsWith(':0')),
       'another listener is bound to this address already',
     ),
     ...lost,

@@ -10,7 +10,7 @@ import { upstream } from './schema/upstream.ts';
 const drain = z.strictObject({
   noticeMs: setting(
     milliseconds,
-    'The drain is announced, but requests are still taken, so that load balancers can turn away.',
+    'Before anything else: how long requests are still taken, for balancers that have been told by other means to turn away.',
     DRAIN_DEFAULTS.noticeMs,
   ),
   quietMs: setting(

@@ -8,17 +8,21 @@ interface Held {
 
 /** Requests that are here and wait for a place at their handler, in the order in which they came. */
 export class Hold {
-  private readonly held: Held[] = [];
+  private readonly held = new Set<Held>();
 
   get count(): number {
-    return this.held.length;
+    return this.held.size;
   }
 
-  /** A handler whose requests wait here first. */
+  /** A handler whose requests wait here first. One that ends before its turn is never given to the handler. */
   before(handler: Handler): Handler {
     return async (request) => {
       await new Promise<void>((begin, refuse) => {
-        this.held.push({ begin, refuse });
+        const held = { begin, refuse };
+        this.held.add(held);
+        request.onAbort((failure) => {
+          if (this.held.delete(held)) refuse(failure);
+        });
       });
       return handler(request);
     };
@@ -26,11 +30,18 @@ export class Hold {
 
   /** Lets the one that has waited longest begin. */
   next(): void {
-    this.held.shift()?.begin();
+    for (const held of this.held) {
+      this.held.delete(held);
+      held.begin();
+      return;
+    }
   }
 
   /** Sends all away: their handlers have not seen them. */
   refuse(): void {
-    for (const held of this.held.splice(0)) held.refuse(new Failure('server-draining'));
+    for (const held of this.held) {
+      this.held.delete(held);
+      held.refuse(new Failure('server-draining'));
+    }
   }
 }

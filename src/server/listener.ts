@@ -3,7 +3,7 @@ import type { Clock, ClockTimer, DateValue } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import { bodyReady, type Handler } from '../core/handler.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
-import type { Admission, CloseReason, ConnectionRunner, Refusal, Service } from '../core/runner.ts';
+import type { Admission, CloseReason, ConnectionLimits, ConnectionRunner, Refusal, Service } from '../core/runner.ts';
 import { type AcceptQueue, emptied } from './accept-queue.ts';
 import { addressText, listenOn, parseBind } from './bind.ts';
 import { connectionCeiling, PeerBudget, refusedCeiling } from './budget.ts';
@@ -115,6 +115,10 @@ export class Listener implements AcceptQueue, Service {
 
   get inUse(): boolean {
     return this.connections.size > 0;
+  }
+
+  get limits(): ConnectionLimits {
+    return this.settings.limits;
   }
 
   get quietMs(): number {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { onEvent } from '../../src/core/events.ts';
 import { Failure } from '../../src/core/failure.ts';
 import type { Handler } from '../../src/core/handler.ts';
 import { eventually, turns } from '../support/wire.ts';
@@ -281,4 +282,26 @@ test('what is left of a body after an early answer must come at the least rate, 
   assert.equal((await wire.response()).get('connection'), null);
   await served.pass(5000);
   assert.equal(await wire.rest(), '');
+});
+
+test('the bytes that came first count too: a burst may be followed by a pause that its rate allows', async (t) => {
+  const served = await Served.start(t, ok, { dataRateMinBytesPerSec: 100 });
+  const head = await served.send(`${GET}x: ${'y'.repeat(1400)}`);
+  const body = await served.send(`${POST}content-length: 1500\r\n\r\n${'z'.repeat(1400)}`);
+  await served.doing('reading');
+  await served.doing('in-flight');
+  await served.pass(8000);
+  head.write('\r\n\r\n');
+  body.write('z'.repeat(100));
+  assert.equal((await head.response()).status, 200);
+  assert.equal((await body.response()).status, 200);
+});
+
+test('what is refused is told with its code, by whom it was sent and how it was answered', async (t) => {
+  const told: unknown[] = [];
+  t.after(onEvent('request:refuse', ({ code, peer, status }) => told.push({ code, peer, status })));
+  const served = await Served.start(t, ok);
+  const wire = await served.send('GET / HTTP/1.1\r\nbad name: 1\r\n\r\n');
+  assert.equal((await wire.response()).status, 400);
+  assert.deepEqual(told, [{ code: 'header-invalid', peer: '127.0.0.1', status: 400 }]);
 });

@@ -132,7 +132,7 @@ export class Intake implements BodyOwner {
     this.discardedBytes = 0;
     // Not cancelled: who still reads it would wait for ever.
     this.body?.fail(new TypeError('the request is answered already'));
-    this.judgeRate();
+    this.judgeRate(0);
     this.proceed();
   }
 
@@ -152,7 +152,7 @@ export class Intake implements BodyOwner {
   demand(): void {
     if (!this.wanted && this.reader !== null) {
       this.wanted = true;
-      this.judgeRate();
+      this.judgeRate(this.body?.receivedBytes ?? 0);
       this.owner.bodyWanted();
     }
     this.proceed();
@@ -206,7 +206,7 @@ export class Intake implements BodyOwner {
     }
     this.carry = text.slice(start);
     if (this.carry !== '' && carried === 0) {
-      this.judgeRate();
+      this.judgeRate(this.carry.length);
       this.owner.headBegun();
     }
     return chunk.length;
@@ -256,8 +256,11 @@ export class Intake implements BodyOwner {
     return end;
   }
 
-  private judgeRate(): void {
+  /** From now on the peer must keep up the rate. What has come already is to its credit. */
+  private judgeRate(receivedBytes: number): void {
     const { dataRateMinBytesPerSec } = this.limits;
-    if (dataRateMinBytesPerSec !== null) this.rate = new RateFloor(dataRateMinBytesPerSec, this.owner.nowMs);
+    if (dataRateMinBytesPerSec === null) return;
+    this.rate = new RateFloor(dataRateMinBytesPerSec, this.owner.nowMs);
+    this.rate.observe(receivedBytes);
   }
 }

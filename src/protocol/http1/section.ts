@@ -22,7 +22,6 @@ export interface FieldSection {
   /** `keep-alive: timeout=` of a response, in milliseconds; `null` when absent. */
   readonly keepAliveMs: number | null;
   readonly expect: string | null;
-  readonly hasUpgrade: boolean;
   /** Filled by their first question, since sections are shared between requests. */
   hostIsValid: boolean | null;
   lengthFraming: Framing | null;
@@ -58,7 +57,6 @@ function scan(text: string): FieldSection {
   let connection = '';
   let keepAliveMs: number | null = null;
   let expect: string | null = null;
-  let hasUpgrade = false;
   for (let at = 0; at < text.length; count += 1) {
     const colon = text.indexOf(':', at);
     const end = text.indexOf('\r\n', colon);
@@ -77,7 +75,6 @@ function scan(text: string): FieldSection {
       } else if (name === 'connection') connection = connection === '' ? value : `${connection},${value}`;
       else if (name === 'keep-alive') keepAliveMs = keepAliveTimeoutMs(value);
       else if (name === 'expect') expect = expect === null ? value : `${expect},${value}`;
-      else if (name === 'upgrade') hasUpgrade = true;
     }
     at = end + 2;
   }
@@ -94,7 +91,6 @@ function scan(text: string): FieldSection {
     connection: connection === '' ? NO_TOKENS : listTokens(connection),
     keepAliveMs,
     expect,
-    hasUpgrade,
     hostIsValid: null,
     lengthFraming: null,
   };
@@ -104,7 +100,7 @@ const NO_TOKENS: readonly string[] = [];
 
 /** The protocol's own field names by length: most lines are passed over by their length alone. */
 const OWN_NAMES: readonly (readonly string[])[] = Array.from({ length: 18 }, (_, length) =>
-  ['host', 'expect', 'upgrade', 'connection', 'keep-alive', 'content-length', 'transfer-encoding'].filter(
+  ['host', 'expect', 'connection', 'keep-alive', 'content-length', 'transfer-encoding'].filter(
     (name) => name.length === length,
   ),
 );

@@ -4,6 +4,7 @@ import type { IncomingBody } from '../../core/body.ts';
 import { channel } from '../../core/events.ts';
 import { Failure } from '../../core/failure.ts';
 import { discardBody, type HttpResponse, type Takeover } from '../../core/message.ts';
+import { REFUSALS } from '../../core/refusal.ts';
 import { HttpRequest } from '../../core/request.ts';
 import type { CloseReason, Connection, ConnectionRunner, ConnectionWork, RequestInFlight } from '../../core/runner.ts';
 import { WriteStall } from './deadlines.ts';
@@ -12,10 +13,10 @@ import { Intake, type IntakeOwner } from './intake.ts';
 import { HALF_CLOSE_PROBE_MS, type Http1Limits, LINGER_MS, PROBE_ECHO_MS, UNSENT_MAX_BYTES } from './options.ts';
 import { Output } from './output.ts';
 import type { RequestHead } from './parse.ts';
-import { REFUSALS } from './refusal.ts';
 
 const started = channel('request:start');
 const ended = channel('request:end');
+const refused = channel('request:refuse');
 
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 const NO_BYTES = Buffer.alloc(0);
@@ -204,8 +205,9 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     }
     // A request that is here already is answered too, even in a drain; the last answer says close.
     if (connection.life.phase !== 'accepting' && !more) return false;
-    const unread = exchange.body !== null && intake.inBody && !exchange.body.used && !echoes;
-    return !unread || (!exchange.expectsContinue && intake.discardable);
+    const { body } = exchange;
+    const read = body === null || echoes || (body.used && body.failure === null);
+    return read || !intake.inBody || (!exchange.expectsContinue && intake.discardable);
   }
 
   private streamed(error: Error | null, untilClose: boolean): void {
@@ -292,6 +294,10 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
 
   /** Answers what is not a request, and closes. */
   private refuse(failure: Failure, reason: CloseReason): void {
+    if (refused.heard) {
+      const { id, peer } = this.connection;
+      refused.publish({ connectionId: id, peer: peer.address, code: failure.code, status: failure.status });
+    }
     const date = this.connection.service.date.at(this.nowMs);
     const context = { method: 'GET', minorVersion: 1, persist: false, date } as const;
     this.output.send(statusResponse(failure), context, () => undefined);

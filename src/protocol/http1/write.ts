@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { IncomingBody } from '../../core/body.ts';
 import { Failure } from '../../core/failure.ts';
 import { HeaderFields } from '../../core/headers.ts';
-import type { HttpResponse, InformationalResponse, ResponseBody } from '../../core/message.ts';
+import { discardBody, type HttpResponse, type InformationalResponse, type ResponseBody } from '../../core/message.ts';
 
 /** How a response body is delimited on the wire. `close`: by the end of the connection, for HTTP/1.0 clients. */
 export type BodyFraming =
@@ -44,7 +44,7 @@ const STATUS_LINES: readonly string[] = Array.from(
 );
 
 /** The status line (RFC 9112 §4); always HTTP/1.1, the highest version this server speaks (RFC 9110 §6.2). */
-export const statusLine = (status: number): string => STATUS_LINES[status] ?? `HTTP/1.1 ${status} Unknown\r\n`;
+const statusLine = (status: number): string => STATUS_LINES[status] ?? `HTTP/1.1 ${status} Unknown\r\n`;
 
 /** An informational response, whole (RFC 9110 §15.2); it has no framing. Throws `TypeError` when it is none. */
 export function informationalHead(response: InformationalResponse): string {
@@ -63,7 +63,7 @@ function checkStatus(response: HttpResponse, context: ResponseContext): void {
   if (tunnels && takeover === undefined) throw new Failure('method-unsupported');
   const switches = tunnels || (status === 101 && context.minorVersion === 1);
   const valid = takeover === undefined ? status >= 200 && status <= 599 : switches;
-  if (!valid || !Number.isInteger(status) || (status === 205 && (response.body ?? '') !== '')) {
+  if (!valid || !Number.isInteger(status)) {
     throw new Failure('response-invalid', `The status ${String(status)} is not one that can be answered so.`);
   }
 }
@@ -79,6 +79,13 @@ export function bodyFraming(response: HttpResponse, fields: HeaderFields, contex
   }
   if (status === 304) return NONE;
   const body = wholeIfHere(response.body);
+  if (status === 205) {
+    // It has no content (RFC 9110 §15.3.6); what a stream would bring is not sent.
+    const empty = typeof body === 'string' || body instanceof Uint8Array ? body.length === 0 : true;
+    if (!empty) throw new Failure('response-invalid', 'A 205 has no content.');
+    discardBody(body);
+    return EMPTY;
+  }
   if (body === null || body === undefined) {
     if (context.method === 'HEAD') return NONE;
     if (given !== null && Number(given) !== 0) {

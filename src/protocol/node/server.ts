@@ -1,27 +1,15 @@
 import { createServer, type IncomingMessage, type RequestListener, Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { withDefaults } from '../../core/options.ts';
+import { REFUSALS } from '../../core/refusal.ts';
 import type { Admission, Connection, ConnectionRunner, ConnectionWork, RequestInFlight } from '../../core/runner.ts';
-
-/** Deadlines on connections that Node's HTTP server speaks on; `null` is off. */
-export interface NodeRunnerOptions {
-  /** First byte to end of head; over it the connection is closed. Default 30 000. */
-  headTimeoutMs: number | null;
-  /** Idle time before the first and between two requests. Default 60 000. */
-  idleTimeoutMs: number | null;
-}
-
-const NODE_RUNNER_DEFAULTS: Readonly<NodeRunnerOptions> = { headTimeoutMs: 30_000, idleTimeoutMs: 60_000 };
-
-const REFUSAL = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n';
 
 /**
  * Hands connections to Node's own HTTP server, so that an Express, Fastify or Koa app runs unchanged under Sluice's
  * listener, budgets and drain. Give the app's request listener, or an `http.Server` that is not listening and has all of
- * its listeners attached; its own keep-alive timeout is turned off in favour of `idleTimeoutMs`.
+ * its listeners attached. Of the listener's limits the budgets, `headTimeoutMs` and `idleTimeoutMs` hold; how heads and
+ * bodies are read is Node's own matter.
  */
-export function nodeRunner(app: RequestListener | Server, options?: Partial<NodeRunnerOptions>): ConnectionRunner {
-  const settings = withDefaults('nodeRunner', NODE_RUNNER_DEFAULTS, options, ['headTimeoutMs', 'idleTimeoutMs']);
+export function nodeRunner(app: RequestListener | Server): ConnectionRunner {
   const connections = new WeakMap<Socket, NodeServerConnection>();
   const http = app instanceof Server ? app : createServer(app);
   http.keepAliveTimeout = 0;
@@ -40,13 +28,13 @@ export function nodeRunner(app: RequestListener | Server, options?: Partial<Node
   return {
     name: 'node',
     run(connection) {
-      const work = new NodeServerConnection(connection, settings);
+      const work = new NodeServerConnection(connection);
       connections.set(connection.socket, work);
       connection.attend(work);
       http.emit('connection', connection.socket);
     },
-    refuse(socket) {
-      socket.end(REFUSAL, 'latin1');
+    refuse(socket, reason) {
+      socket.end(REFUSALS[reason], 'latin1');
     },
   };
 }
@@ -58,16 +46,14 @@ interface RunningRequest extends RequestInFlight {
 /** One connection, watched from outside: what Node's server does on it is known from its requests and byte counts. */
 class NodeServerConnection implements ConnectionWork {
   private readonly connection: Connection;
-  private readonly options: NodeRunnerOptions;
   private readonly running = new Map<ServerResponse, RunningRequest>();
   /** Bytes that belonged to requests which are done; more than this is a head on its way. */
   private restBytes = 0;
   private sinceMs: number;
   private quietUntilMs = Number.POSITIVE_INFINITY;
 
-  constructor(connection: Connection, options: NodeRunnerOptions) {
+  constructor(connection: Connection) {
     this.connection = connection;
-    this.options = options;
     this.sinceMs = connection.service.clock.now();
   }
 
@@ -91,14 +77,15 @@ class NodeServerConnection implements ConnectionWork {
   }
 
   sweep(nowMs: number): void {
-    const { connection, options } = this;
+    const { connection } = this;
+    const { limits } = connection.service;
     if (this.running.size > 0 || connection.activity === 'stream') return;
     const headBegun = connection.socket.bytesRead > this.restBytes;
     if (headBegun && connection.activity !== 'reading') {
       connection.activity = 'reading';
       this.sinceMs = nowMs;
     }
-    const timeoutMs = headBegun ? options.headTimeoutMs : options.idleTimeoutMs;
+    const timeoutMs = headBegun ? limits.headTimeoutMs : limits.idleTimeoutMs;
     if (timeoutMs !== null && nowMs - this.sinceMs >= timeoutMs) {
       connection.close(headBegun ? 'request-timeout' : 'idle-timeout');
     } else if (!headBegun && nowMs >= this.quietUntilMs) {

@@ -19,7 +19,6 @@ const FRAMING_FIELDS: ReadonlySet<string> = new Set([
   'date',
   'keep-alive',
   'transfer-encoding',
-  'upgrade',
 ]);
 
 const headers = z

@@ -39,19 +39,20 @@ const ACCESS_LOG_DEFAULTS: Readonly<AccessLogOptions> = {
 
 /**
  * Writes one record for each request as its response is decided. It sees what handlers see: answers that an engine
- * makes by itself (a malformed head, a full server) are in the event `request:end` only, which in turn knows neither
- * the id nor the peer.
+ * makes by itself are elsewhere: a malformed head in the event `request:refuse`, a full server in `request:end`.
  */
 export function accessLog(options?: Partial<AccessLogOptions>): Layer {
   const { write, clock } = withDefaults('accessLog', ACCESS_LOG_DEFAULTS, options);
   return (inner) =>
     withBodyMode((request) => {
       const startMs = clock.now();
+      // Asked now: a client that has left by the end has no address any more.
+      const peer = request.peer.address;
       const record = (status: number, bytes: number | null): void => {
         const durationMs = clock.now() - startMs;
-        const { id, peer, method, target } = request;
+        const { id, method, target } = request;
         const timeMs = clock.wallMs() - durationMs;
-        write({ timeMs, requestId: id, peer: peer.address, method, target, status, durationMs, bytes });
+        write({ timeMs, requestId: id, peer, method, target, status, durationMs, bytes });
       };
       const answered = (response: HttpResponse): HttpResponse => {
         record(response.status, bodyBytes(request, response));

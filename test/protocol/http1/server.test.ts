@@ -50,6 +50,7 @@ function running(handler: Handler) {
       clock,
       date: new DateValue(clock),
       quietMs: 0,
+      limits: HTTP1_DEFAULTS,
       admit: () => ({ handler, end: () => undefined }),
     },
     activity: 'reading',

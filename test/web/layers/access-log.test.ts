@@ -80,3 +80,14 @@ test('the size is told when it is known beforehand', () => {
     assert.equal(records[0]?.bytes, bytes);
   }
 });
+
+test('a client that has left when its request ends is recorded with the address it had', async () => {
+  const { records, layer } = logged();
+  const gate = Promise.withResolvers<HttpResponse>();
+  const request = makeRequest('GET', '/', { peer: { address: '192.0.2.7' } });
+  const answer = layer(() => gate.promise)(request);
+  Reflect.set(request.peer, 'address', ''); // as a socket's is once it is closed
+  gate.resolve(reply.empty());
+  await answer;
+  assert.equal(records[0]?.peer, '192.0.2.7');
+});

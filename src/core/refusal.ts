@@ -1,8 +1,7 @@
-import { FAULTS } from '../../core/failure.ts';
-import type { Refusal } from '../../core/runner.ts';
-import { statusLine } from './write.ts';
+import { FAULTS } from './failure.ts';
+import type { Refusal } from './runner.ts';
 
-/** The whole answer to a connection that is over a budget. Made beforehand: a refusal must cost next to nothing. */
+/** The whole HTTP/1.1 answer to a connection that is over a budget. Made beforehand: a refusal must cost next to nothing. */
 export const REFUSALS: Readonly<Record<Refusal, string>> = {
   'connection-budget-exceeded': refusal('connection-budget-exceeded'),
   'peer-budget-exceeded': refusal('peer-budget-exceeded'),
@@ -11,5 +10,5 @@ export const REFUSALS: Readonly<Record<Refusal, string>> = {
 function refusal(reason: Refusal): string {
   const body = `${JSON.stringify({ error: reason, message: FAULTS[reason].what })}\n`;
   const fields = `content-type: application/json\r\ncontent-length: ${body.length}\r\nretry-after: 1\r\n`;
-  return `${statusLine(503)}${fields}connection: close\r\n\r\n${body}`;
+  return `HTTP/1.1 503 Service Unavailable\r\n${fields}connection: close\r\n\r\n${body}`;
 }
