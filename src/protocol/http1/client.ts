@@ -17,6 +17,7 @@ import type { Http1ClientLimits } from './client-limits.ts';
 import { Http1Upload } from './client-upload.ts';
 import { responseFraming } from './framing.ts';
 import { DISCARD_MAX_BYTES, READ_AHEAD_MAX_BYTES } from './options.ts';
+import { asBuffer } from './outgoing.ts';
 import { parseResponse, type ResponseHead } from './parse.ts';
 import type { Framing } from './section.ts';
 
@@ -105,8 +106,7 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
       if (request.expectContinue) this.socket.write(head, 'latin1');
       else this.upload.begin(head);
     } else if (body.length <= COPIED_MAX_BYTES) {
-      const bytes = body instanceof Buffer ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-      this.socket.write(head + bytes.toString('latin1'), 'latin1');
+      this.socket.write(head + asBuffer(body).toString('latin1'), 'latin1');
     } else {
       this.socket.cork();
       this.socket.write(head, 'latin1');

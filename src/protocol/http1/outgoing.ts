@@ -193,7 +193,8 @@ function asBytes(piece: Uint8Array): Uint8Array {
   throw new Failure('response-invalid', 'A piece of its body is neither text nor bytes.');
 }
 
-function asBuffer(piece: Uint8Array): Buffer {
+/** The same bytes as a Buffer, without a copy. */
+export function asBuffer(piece: Uint8Array): Buffer {
   return piece instanceof Buffer ? piece : Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
 }
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { HeaderFields } from '../../core/headers.ts';
 import { discardBody, type HttpResponse, type Takeover } from '../../core/message.ts';
-import { OutgoingBody, openSource } from './outgoing.ts';
+import { asBuffer, OutgoingBody, openSource } from './outgoing.ts';
 import { bodyFraming, type ResponseContext, responseHead } from './write.ts';
 
 /** Text is gathered up to this size before it is written. */
@@ -130,7 +130,7 @@ export class Output {
       return this.whole(head, Buffer.from(bytes), lengthBytes);
     }
     if (lengthBytes <= COPIED_MAX_BYTES) {
-      const text = head + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+      const text = head + asBuffer(bytes).toString('latin1');
       this.text(text);
       return text;
     }

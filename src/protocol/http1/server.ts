@@ -58,6 +58,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   private readonly onEnd = (): void => this.endOfInput();
   private readonly onDrain = (): void => this.drained();
   private readonly sendNow = (text: string): void => this.output.text(text);
+  private readonly onTakeover = (take: Takeover): void => this.handOver(take);
 
   constructor(connection: Connection, limits: Http1Limits) {
     this.connection = connection;
@@ -190,7 +191,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     exchange.status = response.status;
     const date = this.connection.service.date.at(this.nowMs);
     const context = { method, minorVersion, persist: exchange.persist, date };
-    if (this.output.send(response, context, (take) => this.handOver(exchange, take)) === 'sent') this.finish(exchange);
+    if (this.output.send(response, context, this.onTakeover) === 'sent') this.finish(exchange);
   }
 
   /** Whether the connection stays open after this answer, as its head must say. */
@@ -271,7 +272,9 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     if (this.intake.ended && !this.busy && !this.lingering) this.shutdown('client-closed');
   }
 
-  private handOver(exchange: Http1Exchange, take: Takeover): void {
+  private handOver(take: Takeover): void {
+    const { exchange } = this;
+    if (exchange === null) return;
     this.release(exchange);
     this.connection.activity = 'stream';
     this.socket.off('data', this.onData).off('end', this.onEnd).off('drain', this.onDrain);
