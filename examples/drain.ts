@@ -1,7 +1,7 @@
 // Start a request that takes two seconds, press Ctrl-C while it runs, and see that it is still answered:
 //   curl http://127.0.0.1:8080/slow
 import { setTimeout as wait } from 'node:timers/promises';
-import { onEvent, reply, router, serve } from 'sluice';
+import { onEvent, reply, router, serve } from '../src/index.ts'; // in your project: from 'sluice'
 
 onEvent('drain:stage', ({ stage, liveCount }) => console.log(`drain: ${stage}, ${liveCount} alive`));
 

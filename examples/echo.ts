@@ -1,5 +1,5 @@
 // POST / echoes the body as it arrives; GET /headers answers the header lines that were received.
-import { reply, router, serve } from 'sluice';
+import { reply, router, serve } from '../src/index.ts'; // in your project: from 'sluice'
 
 const server = await serve({
   listeners: [{ bind: `127.0.0.1:${process.env.PORT ?? 8080}`, body: 'manual' }],

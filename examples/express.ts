@@ -1,6 +1,6 @@
 // An Express app, unchanged, under Sluice's listener: its limits, its status and its drain.
 import express from 'express';
-import { nodeRunner, reply, serve } from 'sluice';
+import { nodeRunner, reply, serve } from '../src/index.ts'; // in your project: from 'sluice'
 
 const app = express();
 app.get('/', (_request, response) => {

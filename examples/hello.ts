@@ -1,5 +1,5 @@
 // A server with two routes. Run it, then: curl http://127.0.0.1:8080/hello/ada
-import { reply, router, serve } from 'sluice';
+import { reply, router, serve } from '../src/index.ts'; // in your project: from 'sluice'
 
 const server = await serve({
   listeners: [{ bind: `127.0.0.1:${process.env.PORT ?? 8080}` }],

@@ -1,6 +1,6 @@
 // A Fetch handler, here Hono's, is a handler.
 import { Hono } from 'hono';
-import { serve } from 'sluice';
+import { serve } from '../src/index.ts'; // in your project: from 'sluice'
 
 const app = new Hono();
 app.get('/', (context) => context.text('hello from Hono\n'));

@@ -1,5 +1,5 @@
 // Layers wrap handlers, outermost first: every request gets an id, 5 seconds, and a line in the access log.
-import { accessLog, bodyLimit, reply, requestId, router, serve, timeout } from 'sluice';
+import { accessLog, bodyLimit, reply, requestId, router, serve, timeout } from '../src/index.ts'; // in your project: from 'sluice'
 
 const server = await serve({
   listeners: [{ bind: `127.0.0.1:${process.env.PORT ?? 8080}` }],

@@ -1,5 +1,5 @@
 // A reverse proxy in front of two servers, which are started here too so that there is something to see.
-import { proxy, reply, router, serve, upstream } from 'sluice';
+import { proxy, reply, router, serve, upstream } from '../src/index.ts'; // in your project: from 'sluice'
 
 const backends = await Promise.all(
   ['red', 'green'].map((name) =>

@@ -1,5 +1,5 @@
 // New routes without a restart: requests in flight keep the routes they began with. POST /next swaps them.
-import { reply, router, serve } from 'sluice';
+import { reply, router, serve } from '../src/index.ts'; // in your project: from 'sluice'
 
 const version = (n: number): ReturnType<typeof router> =>
   router()

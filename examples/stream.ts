@@ -1,5 +1,5 @@
 // A body in pieces, written as fast as the client takes it, and stopped when the client goes away.
-import { reply, router, serve } from 'sluice';
+import { reply, router, serve } from '../src/index.ts'; // in your project: from 'sluice'
 
 async function* lines(): AsyncGenerator<string> {
   for (let n = 1; n <= 1_000_000; n += 1) yield `line ${n}\n`;

@@ -15,7 +15,7 @@ interface Running {
 }
 
 async function start(file: string): Promise<Running> {
-  const child = spawn(process.execPath, ['--conditions=sluice-source', new URL(file, folder).pathname], {
+  const child = spawn(process.execPath, [new URL(file, folder).pathname], {
     env: { ...process.env, PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
