@@ -14,7 +14,7 @@ export function demoUpstream(name: string): Handler {
     switch (request.path) {
       case '/api/whoami':
         requestCount += 1;
-        return reply.json({ upstream: name, requestCount });
+        return jsonLine({ upstream: name, requestCount });
       case '/api/echo':
         return echo(name, request);
       case '/api/slow':
@@ -29,13 +29,18 @@ export function demoUpstream(name: string): Handler {
 
 async function echo(name: string, request: HttpRequest) {
   const { method, target } = request;
-  return reply.json({
+  return jsonLine({
     upstream: name,
     method,
     target,
     headers: Object.fromEntries(request.headers),
     body: await request.text(),
   });
+}
+
+/** JSON that leaves a terminal's prompt on a line of its own. */
+function jsonLine(value: unknown) {
+  return reply.text(`${JSON.stringify(value)}\n`, { headers: { 'content-type': 'application/json' } });
 }
 
 async function slow(name: string, request: HttpRequest) {
