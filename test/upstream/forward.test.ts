@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { onEvent } from '../../src/core/events.ts';
 import { get, Proxied } from './proxied.ts';
@@ -8,6 +9,33 @@ const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 /** The status line's number, of the next answer. */
 const status = async (client: { head(): Promise<string> }): Promise<number> =>
   Number((await client.head()).slice(9, 12));
+
+/** What is written at one end is not all taken while nobody reads at the other, and all arrives once somebody does. */
+async function assertHeld(writer: Socket, reader: Socket, totalBytes: number): Promise<void> {
+  const block = Buffer.alloc(1024 * 1024, 'x');
+  let sentBytes = 0;
+  const pour = (): void => {
+    while (sentBytes < totalBytes) {
+      sentBytes += block.length;
+      if (!writer.write(block)) return;
+    }
+  };
+  writer.on('drain', pour);
+  pour();
+  let seenBytes = -1;
+  for (let still = 0; still < 50; still = seenBytes === sentBytes ? still + 1 : 0) {
+    seenBytes = sentBytes;
+    await turns(2);
+  }
+  assert.ok(sentBytes < totalBytes, `${sentBytes} bytes were taken though nobody read`);
+  let readBytes = 0;
+  reader.removeAllListeners('data');
+  reader.on('data', (chunk: Buffer) => {
+    readBytes += chunk.length;
+  });
+  reader.resume();
+  await until(() => readBytes >= totalBytes);
+}
 
 test('a request reaches the upstream and its answer the client, each with what the hop adds', async () => {
   await using it = await Proxied.open();
@@ -218,30 +246,8 @@ test('a client that reads slowly holds the upstream', async () => {
   await server.head();
   client.socket.pause();
   const totalBytes = 64 * 1024 * 1024;
-  const block = Buffer.alloc(1024 * 1024, 'x');
   server.write(`HTTP/1.1 200 OK\r\ncontent-length: ${totalBytes}\r\n\r\n`);
-  let sentBytes = 0;
-  const pour = (): void => {
-    while (sentBytes < totalBytes) {
-      sentBytes += block.length;
-      if (!server.socket.write(block)) return;
-    }
-  };
-  server.socket.on('drain', pour);
-  pour();
-  let seenBytes = -1;
-  for (let still = 0; still < 50; still = seenBytes === sentBytes ? still + 1 : 0) {
-    seenBytes = sentBytes;
-    await turns(2);
-  }
-  assert.ok(sentBytes < totalBytes, `${sentBytes} bytes were taken though nobody read`);
-  let readBytes = 0;
-  client.socket.removeAllListeners('data');
-  client.socket.on('data', (chunk: Buffer) => {
-    readBytes += chunk.length;
-  });
-  client.socket.resume();
-  await until(() => readBytes >= totalBytes);
+  await assertHeld(server.socket, client.socket, totalBytes);
 });
 
 test('an upstream that reads slowly holds the client', async () => {
@@ -251,29 +257,7 @@ test('an upstream that reads slowly holds the client', async () => {
   const server = await it.upstream.connection();
   await server.head();
   server.socket.pause();
-  const block = Buffer.alloc(1024 * 1024, 'x');
-  let sentBytes = 0;
-  const pour = (): void => {
-    while (sentBytes < totalBytes) {
-      sentBytes += block.length;
-      if (!client.socket.write(block)) return;
-    }
-  };
-  client.socket.on('drain', pour);
-  pour();
-  let seenBytes = -1;
-  for (let still = 0; still < 50; still = seenBytes === sentBytes ? still + 1 : 0) {
-    seenBytes = sentBytes;
-    await turns(2);
-  }
-  assert.ok(sentBytes < totalBytes, `${sentBytes} bytes were taken though nobody read`);
-  let readBytes = 0;
-  server.socket.removeAllListeners('data');
-  server.socket.on('data', (chunk: Buffer) => {
-    readBytes += chunk.length;
-  });
-  server.socket.resume();
-  await until(() => readBytes >= totalBytes);
+  await assertHeld(client.socket, server.socket, totalBytes);
 });
 
 test('a proxied body has no limit, unless a layer sets one', async () => {
