@@ -36,11 +36,14 @@ function checked(response: HttpResponse, request: HttpRequest): HttpResponse {
 
 /** The answer to a failure: the status and line of FAULTS, and never a detail of an unexpected error. */
 export function failureResponse(error: unknown, request: HttpRequest): HttpResponse {
-  const failure = error instanceof Failure ? error : new Failure('handler-failed', undefined, { cause: error });
-  if (failed.heard && failure.blame !== 'client') {
-    failed.publish({ requestId: request.id, method: request.method, target: request.target, error });
-  }
-  return statusResponse(failure);
+  reportFailure(error, request);
+  return statusResponse(error instanceof Failure ? error : new Failure('handler-failed', undefined, { cause: error }));
+}
+
+/** Publishes what went wrong with a request, unless its client is to blame. */
+export function reportFailure(error: unknown, request: HttpRequest): void {
+  if (!failed.heard || (error instanceof Failure && error.blame === 'client')) return;
+  failed.publish({ requestId: request.id, method: request.method, target: request.target, error });
 }
 
 /** A failure as a response: one line of text, and `retry-after` with a 503. */

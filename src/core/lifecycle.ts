@@ -44,10 +44,6 @@ export class Lifecycle {
     return this.workCount + (this.children === null ? 0 : this.children.size);
   }
 
-  get accepting(): boolean {
-    return this.phase === 'accepting';
-  }
-
   /**
    * A child lifecycle. A child opened while the parent drains starts draining itself (a connection from the accept
    * queue is served, then closed); one opened in a closed parent is closed at once, with the parent's reason.

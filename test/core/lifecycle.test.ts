@@ -64,7 +64,7 @@ test('an end without a begin throws', () => {
 test('a notice is for those who accept; it stays visible while they drain', () => {
   const life = new Lifecycle();
   life.notice();
-  assert.deepEqual([life.noticed, life.accepting], [true, true]);
+  assert.deepEqual([life.noticed, life.phase], [true, 'accepting']);
   const closed = new Lifecycle();
   closed.close();
   closed.notice();

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { answer, failureResponse, statusResponse } from '../../core/answer.ts';
+import { answer, failureResponse, reportFailure, statusResponse } from '../../core/answer.ts';
 import type { IncomingBody } from '../../core/body.ts';
 import { channel } from '../../core/events.ts';
 import { Failure } from '../../core/failure.ts';
@@ -222,7 +222,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   /** Ends a connection in the middle of an answer, so that the client sees it. */
   private break(exchange: Http1Exchange, error: unknown): void {
     const { request } = exchange;
-    if (request !== null && !this.socket.destroyed) failureResponse(error, request);
+    if (request !== null && !this.socket.destroyed) reportFailure(error, request);
     this.release(exchange);
     this.connection.reset(this.connection.reason ?? 'response-broken');
   }
