@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { IncomingBody, ReadMemory } from './body.ts';
 import type { Failure } from './failure.ts';
 import type { HeaderFields } from './headers.ts';
@@ -23,6 +24,8 @@ export interface OutgoingRequest {
   readonly body: Uint8Array | IncomingBody | null;
   /** Fields to send after a body that is sent in chunks; asked when it has ended. */
   trailers(): HeaderFields | null;
+  /** The protocol to switch to: `upgrade` in HTTP/1.1, extended CONNECT in HTTP/2 (RFC 8441). There is no body then. */
+  readonly upgrade: string | null;
   /** Hold the body back until the server asks for it (RFC 9110 §10.1.1). */
   readonly expectContinue: boolean;
 }
@@ -33,6 +36,8 @@ export interface ResponseObserver {
   onInform(status: number, headers: HeaderFields): void;
   /** The head of the final response. The body is bytes when all of it has arrived already. */
   onResponse(status: number, protocol: Protocol, headers: HeaderFields, body: Uint8Array | IncomingBody | null): void;
+  /** In place of a response: the server has switched, and the bytes are the asker's. `firstBytes` came with the head. */
+  onUpgrade(status: number, headers: HeaderFields, socket: Duplex, firstBytes: Uint8Array): void;
   /** There will be no response. A failure after the response is told by its body. */
   onFail(failure: Failure): void;
 }
@@ -56,6 +61,8 @@ export interface ClientConnection {
   readonly life: Lifecycle;
   /** It has carried a request before: its peer may have closed it by now without our knowing. */
   readonly reused: boolean;
+  /** How many more requests it can carry now: at most one in HTTP/1.1; 0 when it is about to end. */
+  readonly availableCount: number;
   /** How long it may stay idle, as its peer has told; `null` when it has not. */
   readonly keepAliveMs: number | null;
   /** Sends a request. Only when it is free. */

@@ -63,6 +63,8 @@ export const FAULTS = {
   'upstream-stale': upstream(502, 'idempotent', 'The upstream closed a reused connection before it answered.'),
   'upstream-reset': upstream(502, 'idempotent', 'The upstream closed the connection before it answered.'),
   'upstream-truncated': upstream(502, 'never', 'The upstream closed the connection in the middle of its answer.'),
+  /** REFUSED_STREAM, or a stream above the last one that GOAWAY names (RFC 9113 §8.7). */
+  'upstream-refused': upstream(502, 'safe', 'The upstream did not take the request.'),
   'upstream-invalid': upstream(502, 'never', 'The upstream sent an answer that is not valid HTTP.'),
   'upstream-head-timeout': upstream(504, 'idempotent', 'The upstream took too long to answer.'),
   'upstream-body-timeout': upstream(504, 'never', 'The upstream stopped sending in the middle of its answer.'),

@@ -9,6 +9,21 @@ export interface Peer {
   readonly port: number;
   /** The bytes between us are encrypted. */
   readonly secure: boolean;
+  /** What it has shown in its TLS handshake; `null` when nothing. Never taken from a header. */
+  readonly certificate: PeerCertificate | null;
+}
+
+/** A client certificate, from the TLS handshake. */
+export interface PeerCertificate {
+  /** As OpenSSL writes it, a line for each attribute: `CN=alice`. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** As `DNS:a.example`, `URI:spiffe://…`, one for each name. */
+  readonly subjectAltNames: readonly string[];
+  /** SHA-256 over the certificate, upper-case hexadecimal with colons. */
+  readonly fingerprint256: string;
+  /** A certificate authority that the listener trusts has signed it. */
+  readonly verified: boolean;
 }
 
 /** A response body: whole, or coming in pieces. Strings are sent as UTF-8. Node and web streams are async iterables. */
@@ -21,6 +36,12 @@ export type ResponseBody = string | Uint8Array | IncomingBody | AsyncIterable<Ui
  */
 export type Takeover = (socket: Duplex, firstBytes: Uint8Array) => void;
 
+/** A drain has begun, and this stream will be cut off. */
+export interface DrainNotice {
+  /** Time that is left to say goodbye. */
+  readonly graceMs: number;
+}
+
 /** What a handler answers. A Fetch `Response` is one too. */
 export interface HttpResponse {
   /** 200 to 599; 101 only with `takeover`. */
@@ -31,6 +52,11 @@ export interface HttpResponse {
   readonly trailers?: (() => HeaderFields | null) | undefined;
   /** For 101, and 2xx to CONNECT: the connection stops being HTTP. */
   readonly takeover?: Takeover | undefined;
+  /**
+   * Set by a response that goes on for long: server-sent events, a WebSocket, a tunnel. It is told when a drain begins,
+   * once, and is cut off at the drain's `streamGraceMs` rather than at its `graceMs`.
+   */
+  readonly onDrain?: ((drain: DrainNotice) => void) | undefined;
   /** Set on replies that never change: where an engine keeps the serialised form. */
   readonly prepared?: PreparedReply | undefined;
 }

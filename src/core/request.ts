@@ -8,6 +8,8 @@ export type Protocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
 
 /** What an engine does for the request it has made. */
 export interface Exchange {
+  /** See `HttpRequest.upgrade`. */
+  readonly upgrade: string | null;
   /** Aborts when the client has gone, on the request's timeout, and at the forced end of a drain. Made when first asked. */
   signal(): AbortSignal;
   /** Calls `listener` when the signal would abort, without making a signal. */
@@ -95,6 +97,15 @@ export class HttpRequest extends FetchRequestDefaults {
 
   set id(id: string) {
     this.givenId = id;
+  }
+
+  /**
+   * The protocol that the client asks to switch to, in lower case; `null` when it does not. `upgrade` in HTTP/1.1
+   * (RFC 9110 §7.8); `:protocol` of an extended CONNECT in HTTP/2 (RFC 8441), whose method then reads `GET`, so that
+   * one handler serves both: it answers 101 with a `takeover`.
+   */
+  get upgrade(): string | null {
+    return this.exchange.upgrade;
   }
 
   /** Aborts when the client has gone, on the request's timeout, and at the forced end of a drain. */

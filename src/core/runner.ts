@@ -41,14 +41,17 @@ export interface RequestInFlight {
   readonly sinceMs: number;
 }
 
+/** Which of a connection's work: long-lived streams have a grace of their own. */
+export type WorkShare = 'requests' | 'streams' | 'all';
+
 /** What a runner lets its connection ask of it. */
 export interface ConnectionWork {
   /** Regularly, to check deadlines. */
   sweep(nowMs: number): void;
   /** A drain has begun: finish what is begun, say close, then close. */
   drain(): void;
-  /** The grace is over: tell what is running; the socket is destroyed right after. */
-  abort(failure: Failure): void;
+  /** The grace of these is over: tell what is running. What is left of it one turn later is cut off. */
+  abort(failure: Failure, share: WorkShare): void;
   /** The socket is closed: let go of everything. Called once. */
   closed(): void;
   /** The admitted requests in flight, the oldest first. */
@@ -78,6 +81,8 @@ export interface Service {
   readonly limits: ConnectionLimits;
   /** How long an idle connection may still send a request once a drain has begun. */
   readonly quietMs: number;
+  /** In a drain: how long streams may still go on, from now. */
+  readonly streamGraceMs: number;
 }
 
 /** One accepted connection, as a runner sees it. The connection owns the socket and its end. */
@@ -90,7 +95,7 @@ export interface Connection {
   activity: Activity;
   /** Why it will have ended, once its socket closes by itself. */
   reason: CloseReason | null;
-  /** The runner takes the connection; called once, in `run`. */
+  /** The runner takes the connection, until another runner does. */
   attend(work: ConnectionWork): void;
   /** Bytes written that the kernel has not taken yet. */
   unsentBytes(): number;

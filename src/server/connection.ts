@@ -2,11 +2,12 @@ import type { Socket } from 'node:net';
 import { Failure } from '../core/failure.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Peer } from '../core/message.ts';
-import type { Activity, CloseReason, Connection, ConnectionWork, Service } from '../core/runner.ts';
+import type { Activity, CloseReason, Connection, ConnectionWork, Service, WorkShare } from '../core/runner.ts';
 
 /** The other end of a socket; the kernel is asked for its address when somebody wants to know it. */
 class SocketPeer implements Peer {
   readonly secure: boolean;
+  readonly certificate = null;
   private readonly socket: Socket;
   private readonly unnamed: string;
   private known: string | null = null;
@@ -95,8 +96,8 @@ export class ServerConnection implements Connection {
   }
 
   /** Tells what is running that its time is over. */
-  abort(): void {
-    this.work?.abort(new Failure('server-draining'));
+  abort(share: WorkShare): void {
+    this.work?.abort(new Failure('server-draining'), share);
   }
 
   unsentBytes(): number {

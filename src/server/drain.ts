@@ -1,7 +1,7 @@
 import type { Clock, ClockTimer } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
-import { type Activity, CLOSE_REASONS, type CloseReason } from '../core/runner.ts';
+import { type Activity, CLOSE_REASONS, type CloseReason, type WorkShare } from '../core/runner.ts';
 import type { ServerConnection } from './connection.ts';
 import type { Listener } from './listener.ts';
 import type { DrainOptions } from './options.ts';
@@ -51,8 +51,11 @@ export class Drain {
   private readonly closedBefore: ReadonlyMap<CloseReason, number>;
   private readonly forced: ForcedConnection[] = [];
   private unansweredCount = 0;
-  private graceTimer: ClockTimer | null = null;
-  private graceEndsMs = Number.POSITIVE_INFINITY;
+  private readonly graceTimers = new Map<WorkShare, ClockTimer>();
+  /** When the grace of each share ends, once it has begun. */
+  private readonly ends = { requests: Number.POSITIVE_INFINITY, streams: Number.POSITIVE_INFINITY };
+  private readonly plannedStreamEndMs: number;
+  private forcedAll = false;
   private noticeTimer: ClockTimer | null = null;
   private endNotice: (() => void) | null = null;
 
@@ -63,24 +66,46 @@ export class Drain {
     this.clock = clock;
     this.quietMs = options.quietMs;
     this.startMs = clock.now();
+    this.plannedStreamEndMs = this.startMs + options.noticeMs + (options.streamGraceMs ?? options.graceMs);
     this.servedBefore = finishedCount(listeners);
     this.closedBefore = closedCounts(listeners);
     this.report = this.run(options);
+  }
+
+  /** What is left of the grace of streams. */
+  get streamGraceLeftMs(): number {
+    return Math.max(0, Math.min(this.ends.streams, this.plannedStreamEndMs) - this.clock.now());
   }
 
   /** Ends the notice and the quiet window now, and the grace after `graceMs` if that is sooner than planned. */
   hasten(graceMs: number | undefined): void {
     this.quietMs = 0;
     this.endNotice?.();
-    if (graceMs !== undefined && !this.over) this.startGrace(graceMs);
+    if (graceMs === undefined || this.over) return;
+    this.startGrace('requests', graceMs);
+    this.startGrace('streams', graceMs);
   }
 
-  /** Ends the grace now. */
+  /** Ends the grace of everything now. */
   force(reason: 'drain-forced' | 'server-closed' = 'drain-forced'): void {
     if (this.over) return;
+    this.forcedAll = true;
+    this.cut('all', reason);
+  }
+
+  /** Ends the grace of one share; when that of the other is over too, of everything. */
+  private expire(share: 'requests' | 'streams'): void {
+    const nowMs = this.clock.now();
+    if (this.ends.requests <= nowMs && this.ends.streams <= nowMs) this.force();
+    else this.cut(share, 'drain-forced');
+  }
+
+  private cut(share: WorkShare, reason: 'drain-forced' | 'server-closed'): void {
+    const concerned = ({ activity }: ServerConnection): boolean =>
+      share === 'all' || (share === 'streams') === (activity === 'stream');
     this.enter('force');
     this.endNotice?.();
-    this.graceTimer?.cancel();
+    if (share === 'all') for (const timer of this.graceTimers.values()) timer.cancel();
     for (const listener of this.listeners) listener.stopListening();
     this.life.drain('drain');
     const nowMs = this.clock.now();
@@ -88,20 +113,22 @@ export class Drain {
     for (const listener of this.listeners) {
       for (const connection of listener.connections) {
         connections.push(connection);
-        if (connection.occupied) this.forced.push(forcedConnection(listener, connection, nowMs));
+        if (connection.occupied && concerned(connection))
+          this.forced.push(forcedConnection(listener, connection, nowMs));
       }
     }
-    for (const connection of connections) connection.abort();
+    for (const connection of connections) connection.abort(share);
     for (const listener of this.listeners) listener.refuseHeld();
     // One turn, so that a handler that heeds its signal can still answer.
     setImmediate(() => {
-      for (const connection of connections) {
+      const over = connections.filter(concerned);
+      for (const connection of over) {
         this.unansweredCount += connection.inFlight().length;
         connection.cutOff(reason);
       }
       // A runner may have taken the socket's events away; the end of a drain does not depend on them.
       setImmediate(() => {
-        for (const connection of connections) connection.release();
+        for (const connection of over) connection.release();
       });
     });
   }
@@ -111,7 +138,8 @@ export class Drain {
     this.enter('notice');
     if (options.noticeMs > 0) await this.notice(options.noticeMs);
     if (!this.over) {
-      this.startGrace(options.graceMs);
+      this.startGrace('requests', options.graceMs);
+      this.startGrace('streams', options.streamGraceMs ?? options.graceMs);
       this.enter('refuse');
       // Stop listening first, then say close: otherwise clients reconnect into a queue that is about to go away.
       await Promise.all(this.listeners.map((listener) => listener.stopAccepting()));
@@ -120,21 +148,24 @@ export class Drain {
       for (const listener of this.listeners) listener.proceed();
     }
     await this.life.closed();
-    this.graceTimer?.cancel();
+    for (const timer of this.graceTimers.values()) timer.cancel();
     this.enter('done');
     return this.summary();
   }
 
   private get over(): boolean {
-    return this.stage === 'force' || this.stage === 'done';
+    return this.forcedAll || this.stage === 'done';
   }
 
-  private startGrace(graceMs: number): void {
+  private startGrace(share: 'requests' | 'streams', graceMs: number): void {
     const endsMs = this.clock.now() + graceMs;
-    if (endsMs >= this.graceEndsMs) return;
-    this.graceEndsMs = endsMs;
-    this.graceTimer?.cancel();
-    this.graceTimer = this.clock.after(graceMs, () => this.force());
+    if (endsMs >= this.ends[share]) return;
+    this.ends[share] = endsMs;
+    this.graceTimers.get(share)?.cancel();
+    this.graceTimers.set(
+      share,
+      this.clock.after(graceMs, () => this.expire(share)),
+    );
   }
 
   private notice(noticeMs: number): Promise<void> {
@@ -148,6 +179,7 @@ export class Drain {
   }
 
   private enter(stage: DrainStage): void {
+    if (this.stage === stage && stage !== 'notice') return;
     this.stage = stage;
     if (!stages.heard) return;
     const liveCount = this.listeners.reduce((sum, listener) => sum + listener.connections.size, 0);

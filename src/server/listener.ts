@@ -32,6 +32,12 @@ export interface ListenerAddress {
   readonly port: number;
 }
 
+/** How long what is told of a drain has left, as of now. */
+export interface DrainTimes {
+  readonly quietMs: number;
+  readonly streamGraceMs: number;
+}
+
 let lastConnectionId = 0;
 
 /** One address that is listened on: accepts, keeps the budgets, checks the deadlines, and drains. */
@@ -51,7 +57,7 @@ export class Listener implements AcceptQueue, Service {
   address: ListenerAddress = { host: '', port: 0 };
   readonly clock: Clock;
   readonly date: DateValue;
-  private readonly quietTimeMs: () => number;
+  private readonly times: DrainTimes;
   private readonly runner: ConnectionRunner;
   private readonly net: NetServer;
   private readonly peers: PeerBudget | null;
@@ -69,7 +75,7 @@ export class Listener implements AcceptQueue, Service {
   /** A peer's address where its socket has none. */
   private unnamedPeer = 'unix:';
 
-  constructor(settings: ListenerSettings, parent: Lifecycle, clock: Clock, date: DateValue, quietMs: () => number) {
+  constructor(settings: ListenerSettings, parent: Lifecycle, clock: Clock, date: DateValue, times: DrainTimes) {
     this.name = settings.name;
     this.settings = settings;
     this.clock = clock;
@@ -79,10 +85,10 @@ export class Listener implements AcceptQueue, Service {
     const { connectionPerPeerMaxCount } = settings.limits;
     this.peers = connectionPerPeerMaxCount === null ? null : new PeerBudget(connectionPerPeerMaxCount);
     this.date = date;
-    this.quietTimeMs = quietMs;
+    this.times = times;
     this.net = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
     this.life = parent.open({
-      onDrain: () => this.sweepEvery(sweepPeriodMs(settings.limits, quietMs())),
+      onDrain: () => this.sweepEvery(sweepPeriodMs(settings.limits, times.quietMs)),
       onClose: (reason) => this.end(reason),
     });
     this.life.begin(); // the accept queue: work until `stopAccepting` has emptied it
@@ -122,7 +128,11 @@ export class Listener implements AcceptQueue, Service {
   }
 
   get quietMs(): number {
-    return this.quietTimeMs();
+    return this.times.quietMs;
+  }
+
+  get streamGraceMs(): number {
+    return this.times.streamGraceMs;
   }
 
   /** The handler from the next request on. `onRetired` is called when the last request of the one before has ended. */

@@ -30,9 +30,16 @@ export interface DrainOptions {
   quietMs: number;
   /** After this, what is left is aborted and cut off. Counts from the end of the notice. */
   graceMs: number;
+  /** The same for long-lived streams: server-sent events, WebSockets, tunnels. `null`: as `graceMs`. */
+  streamGraceMs: number | null;
 }
 
-export const DRAIN_DEFAULTS: Readonly<DrainOptions> = { noticeMs: 0, quietMs: 1000, graceMs: 30_000 };
+export const DRAIN_DEFAULTS: Readonly<DrainOptions> = {
+  noticeMs: 0,
+  quietMs: 1000,
+  graceMs: 30_000,
+  streamGraceMs: null,
+};
 
 /** The protocols that a listener can speak. */
 export const PROTOCOLS = ['http1'] as const;
@@ -63,10 +70,12 @@ export interface ListenerOptions {
   readonly reconcileMs?: number | null | undefined;
 }
 
+const DEFAULT_PROTOCOLS: readonly ProtocolName[] = ['http1'];
+
 const LISTENER_DEFAULTS: Required<ListenerOptions> = {
   name: undefined,
   bind: '',
-  protocols: ['http1'],
+  protocols: DEFAULT_PROTOCOLS,
   limits: undefined,
   body: 'auto',
   backlogCount: 1024,
@@ -101,7 +110,7 @@ export function listenerSettings(given: ListenerOptions): ListenerSettings {
   if (options.body !== 'auto' && options.body !== 'manual') {
     throw new TypeError(`${what}: body: ${JSON.stringify(options.body)} is neither "auto" nor "manual"`);
   }
-  const protocols = options.protocols ?? PROTOCOLS;
+  const protocols = options.protocols ?? DEFAULT_PROTOCOLS;
   const unknown = protocols.find((name) => !PROTOCOLS.includes(name));
   if (unknown !== undefined || protocols.length === 0) {
     throw new TypeError(`${what}: protocols: give some of ${PROTOCOLS.join(', ')}, not ${JSON.stringify(protocols)}`);
@@ -120,7 +129,7 @@ export function listenerSettings(given: ListenerOptions): ListenerSettings {
 
 /** Fills drain options up. Throws `TypeError` naming every wrong field. */
 export const drainSettings = (given: Partial<DrainOptions> | undefined, defaults = DRAIN_DEFAULTS): DrainOptions =>
-  withDefaults('drain', defaults, given);
+  withDefaults('drain', defaults, given, ['streamGraceMs']);
 
 /** How often deadlines are checked: every 250 ms, or a quarter of the shortest timeout; in a drain, of its quiet window. */
 export function sweepPeriodMs(limits: Limits, quietMs: number | null = null): number {

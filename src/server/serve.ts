@@ -3,7 +3,7 @@ import type { Handler } from '../core/handler.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { withDefaults } from '../core/options.ts';
 import { Drain, type DrainReport } from './drain.ts';
-import { Listener, type ListenerAddress } from './listener.ts';
+import { type DrainTimes, Listener, type ListenerAddress } from './listener.ts';
 import { type DrainOptions, drainSettings, type ListenerOptions, listenerSettings } from './options.ts';
 import { listenerStatus, type ServerInfo, type ServerStatus } from './status.ts';
 
@@ -70,7 +70,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
   return server;
 }
 
-class RunningServer implements Server {
+class RunningServer implements Server, DrainTimes {
   readonly listeners: readonly Listener[];
   private readonly name: string;
   private readonly clock: Clock;
@@ -89,8 +89,7 @@ class RunningServer implements Server {
     const twice = names.find((name, index) => names.indexOf(name) !== index);
     if (twice !== undefined) throw new TypeError(`serve: two listeners have the name ${twice}`);
     const date = new DateValue(this.clock);
-    const quietMs = (): number => this.current?.quietMs ?? this.defaults.quietMs;
-    this.listeners = settings.map((listener) => new Listener(listener, this.life, this.clock, date, quietMs));
+    this.listeners = settings.map((listener) => new Listener(listener, this.life, this.clock, date, this));
     this.reload(options.handler);
   }
 
@@ -101,6 +100,14 @@ class RunningServer implements Server {
       this.life.close('listener-failed');
       throw error;
     }
+  }
+
+  get quietMs(): number {
+    return this.current?.quietMs ?? this.defaults.quietMs;
+  }
+
+  get streamGraceMs(): number {
+    return this.current?.streamGraceLeftMs ?? this.defaults.streamGraceMs ?? this.defaults.graceMs;
   }
 
   status(): ServerStatus {

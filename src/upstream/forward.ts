@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { IncomingBody } from '../core/body.ts';
 import type { ClientConnection, OutgoingRequest, ResponseObserver } from '../core/client.ts';
 import { channel } from '../core/events.ts';
@@ -74,6 +75,7 @@ class Forward implements OutgoingRequest, ResponseObserver, PoolClient {
   readonly headers: HeaderFields;
   readonly body: Uint8Array | IncomingBody | null;
   readonly expectContinue: boolean;
+  readonly upgrade = null;
   retryCount = 0;
   private readonly request: HttpRequest;
   private readonly group: UpstreamGroup;
@@ -140,6 +142,12 @@ class Forward implements OutgoingRequest, ResponseObserver, PoolClient {
     const { resolve } = this;
     this.settle();
     resolve?.({ status, headers: this.rewrite.response(headers, protocol), body });
+  }
+
+  onUpgrade(_status: number, _headers: HeaderFields, socket: Duplex): void {
+    // Never asked for yet.
+    socket.destroy();
+    this.fail(new Failure('upstream-invalid'));
   }
 
   onFail(failure: Failure): void {

@@ -11,11 +11,13 @@ import { HttpRequest } from '../../src/core/request.ts';
 export class FakeExchange implements Exchange {
   readonly informed: InformationalResponse[] = [];
   failure: Failure | null = null;
+  readonly upgrade: string | null;
   private readonly controller = new AbortController();
   private readonly listeners: ((failure: Failure) => void)[] = [];
   private readonly body: IncomingBody | null;
 
-  constructor(body: IncomingBody | null = null) {
+  constructor(body: IncomingBody | null = null, upgrade: string | null = null) {
+    this.upgrade = upgrade;
     this.body = body;
   }
 
@@ -79,7 +81,7 @@ export function makeRequest(method: string, target: string, parts: RequestParts 
     parts.authority ?? 'localhost:8080',
     'HTTP/1.1',
     HeaderFields.from(parts.headers),
-    { address: '127.0.0.1', port: 50_000, secure: false, ...parts.peer },
+    { address: '127.0.0.1', port: 50_000, secure: false, certificate: null, ...parts.peer },
     incoming,
     parts.exchange ?? new FakeExchange(incoming),
   );

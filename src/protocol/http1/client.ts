@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { type BodyOwner, IncomingBody } from '../../core/body.ts';
+import { asBuffer } from '../../core/body-source.ts';
 import type {
   ByteSource,
   ClientCloseReason,
@@ -17,7 +18,6 @@ import type { Http1ClientLimits } from './client-limits.ts';
 import { Http1Upload } from './client-upload.ts';
 import { responseFraming } from './framing.ts';
 import { DISCARD_MAX_BYTES, READ_AHEAD_MAX_BYTES } from './options.ts';
-import { asBuffer } from './outgoing.ts';
 import { parseResponse, type ResponseHead } from './parse.ts';
 import type { Framing } from './section.ts';
 
@@ -83,6 +83,10 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
     });
     socket.on('close', () => this.cutOff('peer-error'));
     this.life = parent.open({ onClose: (reason) => this.closed(reason) }, begun);
+  }
+
+  get availableCount(): number {
+    return this.life.phase === 'accepting' && this.observer === null && this.body === null ? 1 : 0;
   }
 
   send(request: OutgoingRequest, observer: ResponseObserver): void {

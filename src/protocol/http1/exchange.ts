@@ -1,22 +1,14 @@
 import type { IncomingBody } from '../../core/body.ts';
-import type { Failure } from '../../core/failure.ts';
+import { RunningExchange } from '../../core/exchange.ts';
+import { listTokens } from '../../core/headers.ts';
 import type { InformationalResponse } from '../../core/message.ts';
-import type { Exchange, HttpRequest } from '../../core/request.ts';
-import type { Admission, RequestInFlight } from '../../core/runner.ts';
+import type { HttpRequest } from '../../core/request.ts';
 import type { RequestHead } from './parse.ts';
 import { informationalHead } from './write.ts';
 
-/** How far the answer to a request is. */
-export type ExchangeStage = 'handling' | 'responding' | 'done';
-
-/** One request and its answer. The connection makes it, asks it, and lets go of it; the handler's request points to it. */
-export class Http1Exchange implements Exchange, RequestInFlight {
-  stage: ExchangeStage = 'handling';
-  /** Why it was ended early. The handler may still answer, where there is somebody to hear it. */
-  failure: Failure | null = null;
+/** One request and its answer on an HTTP/1.1 connection. */
+export class Http1Exchange extends RunningExchange {
   readonly head: RequestHead;
-  readonly body: IncomingBody | null;
-  readonly sinceMs: number;
   /** The client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */
   expectsContinue: boolean;
   /** What the handler was given; `null` until then. */
@@ -25,15 +17,9 @@ export class Http1Exchange implements Exchange, RequestInFlight {
   readonly keepAlive: boolean;
   /** And so do we: what the answer's head has said. */
   persist = false;
-  /** Its leave to begin; `null` when it has none. */
-  admission: Admission | null = null;
-  /** The status that was answered; 0 before. */
-  status = 0;
   private readonly connectionId: number;
   private readonly sequence: number;
   private readonly send: (text: string) => void;
-  private controller: AbortController | null = null;
-  private listeners: ((failure: Failure) => void)[] | null = null;
 
   constructor(
     head: RequestHead,
@@ -43,9 +29,8 @@ export class Http1Exchange implements Exchange, RequestInFlight {
     sequence: number,
     send: (text: string) => void,
   ) {
+    super(body, sinceMs);
     this.head = head;
-    this.body = body;
-    this.sinceMs = sinceMs;
     this.connectionId = connectionId;
     this.sequence = sequence;
     this.send = send;
@@ -64,31 +49,11 @@ export class Http1Exchange implements Exchange, RequestInFlight {
     return this.head.target;
   }
 
-  signal(): AbortSignal {
-    if (this.controller === null) {
-      this.controller = new AbortController();
-      if (this.failure !== null) this.controller.abort(this.failure);
-    }
-    return this.controller.signal;
-  }
-
-  onAbort(listener: (failure: Failure) => void): void {
-    if (this.failure !== null) {
-      listener(this.failure);
-      return;
-    }
-    this.listeners ??= [];
-    this.listeners.push(listener);
-  }
-
-  abort(failure: Failure): void {
-    if (this.failure !== null || this.stage === 'done') return;
-    this.failure = failure;
-    this.body?.fail(failure);
-    this.controller?.abort(failure);
-    const { listeners } = this;
-    this.listeners = null;
-    if (listeners !== null) for (const listener of listeners) listener(failure);
+  /** The first choice of `upgrade`; it means nothing without its connection option or in HTTP/1.0 (RFC 9110 §7.8). */
+  get upgrade(): string | null {
+    const { section, minorVersion } = this.head;
+    if (minorVersion === 0 || !section.connection.includes('upgrade')) return null;
+    return listTokens(section.fields.get('upgrade') ?? '')[0] ?? null;
   }
 
   inform(response: InformationalResponse): void {

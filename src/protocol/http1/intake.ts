@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import { type BodyOwner, IncomingBody } from '../../core/body.ts';
+import { RateFloor } from '../../core/deadlines.ts';
 import { Failure } from '../../core/failure.ts';
 import { BodyReader } from './body.ts';
-import { RateFloor } from './deadlines.ts';
 import { requestFraming } from './framing.ts';
 import { DISCARD_MAX_BYTES, type Http1Limits, READ_AHEAD_MAX_BYTES } from './options.ts';
 import { parseRequest, type RequestHead } from './parse.ts';

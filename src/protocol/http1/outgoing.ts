@@ -1,10 +1,8 @@
 import type { Socket } from 'node:net';
-import { Readable } from 'node:stream';
 import { type BodySink, IncomingBody } from '../../core/body.ts';
+import { asBuffer, asBytes, asError, type BodySource, type PieceReader } from '../../core/body-source.ts';
 import { Failure } from '../../core/failure.ts';
 import type { HeaderFields } from '../../core/headers.ts';
-import { discardBody } from '../../core/message.ts';
-import type { BodyStream } from './write.ts';
 
 /** What must be known before a body begins cannot come after it (RFC 9110 §6.5.1). */
 const NOT_IN_TRAILERS: ReadonlySet<string> = new Set(['content-length', 'host', 'trailer']);
@@ -154,50 +152,4 @@ export class OutgoingBody implements BodySink {
       this.settle(asError(error));
     }
   }
-}
-
-interface PieceReader {
-  /** `null` at the end. */
-  next(): Promise<Uint8Array | string | null>;
-  cancel(): void;
-}
-
-/** A body in pieces, opened. */
-export type BodySource = IncomingBody | PieceReader;
-
-/**
- * Opens a source, to be read in a way that can be stopped while it has nothing to give. Throws when that cannot be, as
- * with a stream that somebody else reads.
- */
-export function openSource(source: BodyStream): BodySource {
-  if (source instanceof IncomingBody) return source;
-  if (source instanceof ReadableStream) {
-    const reader: ReadableStreamDefaultReader<Uint8Array | string> = source.getReader();
-    return {
-      next: () => reader.read().then((result) => (result.done ? null : result.value)),
-      cancel: () => void reader.cancel().catch(() => undefined),
-    };
-  }
-  const iterator = source[Symbol.asyncIterator]();
-  return {
-    next: () => iterator.next().then((result) => (result.done === true ? null : result.value)),
-    cancel() {
-      if (source instanceof Readable) discardBody(source);
-      else Promise.try(() => iterator.return?.()).catch(() => undefined);
-    },
-  };
-}
-
-function asBytes(piece: Uint8Array): Uint8Array {
-  if (piece instanceof Uint8Array) return piece;
-  throw new Failure('response-invalid', 'A piece of its body is neither text nor bytes.');
-}
-
-/** The same bytes as a Buffer, without a copy. */
-export function asBuffer(piece: Uint8Array): Buffer {
-  return piece instanceof Buffer ? piece : Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
+import { asBuffer, openSource } from '../../core/body-source.ts';
 import { HeaderFields } from '../../core/headers.ts';
 import { discardBody, type HttpResponse, type Takeover } from '../../core/message.ts';
-import { asBuffer, OutgoingBody, openSource } from './outgoing.ts';
+import { OutgoingBody } from './outgoing.ts';
 import { bodyFraming, type ResponseContext, responseHead } from './write.ts';
 
 /** Text is gathered up to this size before it is written. */

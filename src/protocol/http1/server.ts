@@ -1,13 +1,20 @@
 import type { Socket } from 'node:net';
 import { answer, failureResponse, reportFailure, statusResponse } from '../../core/answer.ts';
 import type { IncomingBody } from '../../core/body.ts';
+import { WriteStall } from '../../core/deadlines.ts';
 import { channel } from '../../core/events.ts';
 import { Failure } from '../../core/failure.ts';
-import { discardBody, type HttpResponse, type Takeover } from '../../core/message.ts';
+import { type DrainNotice, discardBody, type HttpResponse, type Takeover } from '../../core/message.ts';
 import { REFUSALS } from '../../core/refusal.ts';
 import { HttpRequest } from '../../core/request.ts';
-import type { CloseReason, Connection, ConnectionRunner, ConnectionWork, RequestInFlight } from '../../core/runner.ts';
-import { WriteStall } from './deadlines.ts';
+import type {
+  CloseReason,
+  Connection,
+  ConnectionRunner,
+  ConnectionWork,
+  RequestInFlight,
+  WorkShare,
+} from '../../core/runner.ts';
 import { Http1Exchange } from './exchange.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { HALF_CLOSE_PROBE_MS, type Http1Limits, LINGER_MS, PROBE_ECHO_MS, UNSENT_MAX_BYTES } from './options.ts';
@@ -54,6 +61,8 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   private probeAfterMs = HALF_CLOSE_PROBE_MS;
   /** Gives the connection to who has taken it over. */
   private handOn: (() => void) | null = null;
+  /** Whose stream it is, once it has been taken over. */
+  private takenOver: Http1Exchange | null = null;
   private readonly onData = (chunk: Buffer): void => this.receive(chunk);
   private readonly onEnd = (): void => this.endOfInput();
   private readonly onDrain = (): void => this.drained();
@@ -191,7 +200,25 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     exchange.status = response.status;
     const date = this.connection.service.date.at(this.nowMs);
     const context = { method, minorVersion, persist: exchange.persist, date };
+    if (response.onDrain !== undefined) this.becomeStream(exchange, response.onDrain);
     if (this.output.send(response, context, this.onTakeover) === 'sent') this.finish(exchange);
+  }
+
+  private becomeStream(exchange: Http1Exchange, onDrain: (drain: DrainNotice) => void): void {
+    exchange.onDrain = onDrain;
+    this.connection.activity = 'stream';
+    if (this.connection.life.phase !== 'accepting') queueMicrotask(() => this.tellDrain());
+  }
+
+  /** Tells the stream that runs here, if there is one, that it will be cut off. */
+  private tellDrain(): void {
+    const exchange = this.exchange ?? this.takenOver;
+    if (this.connection.life.phase === 'accepting' || exchange === null) return;
+    try {
+      exchange.tellDrain(this.connection.service.streamGraceMs);
+    } catch (error) {
+      if (exchange.request !== null) reportFailure(error, exchange.request);
+    }
   }
 
   /** Whether the connection stays open after this answer, as its head must say. */
@@ -277,6 +304,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     if (exchange === null) return;
     this.release(exchange);
     this.connection.activity = 'stream';
+    this.takenOver = exchange;
     this.socket.off('data', this.onData).off('end', this.onEnd).off('drain', this.onDrain);
     this.socket.pause();
     // Neither flowing nor paused on purpose, as Node hands a socket over: it begins to flow when somebody listens.
@@ -285,6 +313,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
       try {
         take(this.socket, this.intake.takeAhead() ?? NO_BYTES);
         this.connection.reason ??= 'taken-over';
+        this.tellDrain();
       } catch (error) {
         this.break(exchange, error);
       }
@@ -371,11 +400,13 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   drain(): void {
     const nowMs = this.connection.service.clock.now();
     this.drainedAtMs = nowMs;
+    this.tellDrain();
     this.sweep(nowMs);
   }
 
-  abort(failure: Failure): void {
-    this.exchange?.abort(failure);
+  abort(failure: Failure, share: WorkShare): void {
+    const isStream = this.connection.activity === 'stream';
+    if (share === 'all' || isStream === (share === 'streams')) this.exchange?.abort(failure);
   }
 
   closed(): void {

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { IncomingBody } from '../../core/body.ts';
+import type { BodyStream } from '../../core/body-source.ts';
 import { Failure } from '../../core/failure.ts';
 import { HeaderFields } from '../../core/headers.ts';
 import { discardBody, type HttpResponse, type InformationalResponse, type ResponseBody } from '../../core/message.ts';
@@ -11,9 +12,6 @@ export type BodyFraming =
   | { readonly kind: 'length'; readonly source: BodyStream; readonly lengthBytes: number }
   | { readonly kind: 'chunked'; readonly source: BodyStream }
   | { readonly kind: 'close'; readonly source: BodyStream };
-
-/** A body that comes in pieces. */
-export type BodyStream = IncomingBody | AsyncIterable<Uint8Array | string>;
 
 /** What the connection decides about a response. */
 export interface ResponseContext {

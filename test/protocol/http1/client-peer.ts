@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { IncomingBody } from '../../../src/core/body.ts';
 import type {
   ClientConnection,
@@ -23,6 +24,7 @@ export class Answer implements ResponseObserver {
   headers = HeaderFields.EMPTY;
   body: Uint8Array | IncomingBody | null = null;
   failure: Failure | null = null;
+  switched: { readonly socket: Duplex; readonly firstBytes: Uint8Array } | null = null;
   readonly informed: number[] = [];
   private wake: (() => void) | null = null;
 
@@ -35,6 +37,13 @@ export class Answer implements ResponseObserver {
     this.protocol = protocol;
     this.headers = headers;
     this.body = body;
+    this.wake?.();
+  }
+
+  onUpgrade(status: number, headers: HeaderFields, socket: Duplex, firstBytes: Uint8Array): void {
+    this.status = status;
+    this.headers = headers;
+    this.switched = { socket, firstBytes };
     this.wake?.();
   }
 
@@ -118,6 +127,7 @@ export class ClientPair implements AsyncDisposable, ClientConnectionOwner {
         headers: HeaderFields.EMPTY,
         body: null,
         expectContinue: false,
+        upgrade: null,
         trailers: () => (request.body instanceof IncomingBody ? request.body.trailers : null),
         ...request,
       },

@@ -46,6 +46,7 @@ async function outcome(pieces: readonly string[]): Promise<unknown> {
       body: null,
       trailers: () => null,
       expectContinue: false,
+      upgrade: null,
     },
     answer,
   );

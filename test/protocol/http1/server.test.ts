@@ -44,12 +44,13 @@ function running(handler: Handler) {
   const connection: Connection = {
     id: 1,
     socket,
-    peer: { address: '127.0.0.1', port: 1, secure: false },
+    peer: { address: '127.0.0.1', port: 1, secure: false, certificate: null },
     life: new Lifecycle(),
     service: {
       clock,
       date: new DateValue(clock),
       quietMs: 0,
+      streamGraceMs: 0,
       limits: HTTP1_DEFAULTS,
       admit: () => ({ handler, end: () => undefined }),
     },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { RateFloor, WriteStall } from '../../../src/protocol/http1/deadlines.ts';
+import { RateFloor, WriteStall } from '../../src/core/deadlines.ts';
 
 test('a peer that sends nothing is too slow after three seconds', () => {
   const rate = new RateFloor(100, 5000);
