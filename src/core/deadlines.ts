@@ -41,13 +41,18 @@ export class WriteStall {
   private unsentBytes = 0;
   private sinceMs = 0;
 
-  /** Whether not one byte has been taken for `timeoutMs`. */
-  stalled(unsentBytes: number, nowMs: number, timeoutMs: number): boolean {
+  /** Whether not one byte has been taken for `timeoutMs`; `null` is never. */
+  stalled(unsentBytes: number, nowMs: number, timeoutMs: number | null): boolean {
     if (unsentBytes === 0 || unsentBytes !== this.unsentBytes) {
       this.unsentBytes = unsentBytes;
       this.sinceMs = nowMs;
       return false;
     }
-    return nowMs - this.sinceMs >= timeoutMs;
+    return passed(this.sinceMs, timeoutMs, nowMs);
   }
+}
+
+/** Whether a deadline is over; `null` is never. */
+export function passed(sinceMs: number, timeoutMs: number | null, nowMs: number): boolean {
+  return timeoutMs !== null && nowMs - sinceMs >= timeoutMs;
 }

@@ -1,7 +1,8 @@
+import { reportFailure } from './answer.ts';
 import type { IncomingBody } from './body.ts';
 import type { Failure } from './failure.ts';
 import type { DrainNotice, InformationalResponse } from './message.ts';
-import type { Exchange } from './request.ts';
+import type { Exchange, HttpRequest } from './request.ts';
 import type { Admission, RequestInFlight } from './runner.ts';
 
 /** How far the answer to a request is. */
@@ -18,6 +19,8 @@ export abstract class RunningExchange implements Exchange, RequestInFlight {
   stage: ExchangeStage = 'handling';
   /** Why it was ended early. The handler may still answer, where there is somebody to hear it. */
   failure: Failure | null = null;
+  /** What the handler was given; `null` until then. */
+  request: HttpRequest | null = null;
   /** Its leave to begin; `null` when it has none. */
   admission: Admission | null = null;
   /** The status that was answered; 0 before. */
@@ -67,8 +70,12 @@ export abstract class RunningExchange implements Exchange, RequestInFlight {
 
   /** Tells a long-lived response that its server drains; once. */
   tellDrain(graceMs: number): void {
-    const { onDrain } = this;
+    const { onDrain, request } = this;
     this.onDrain = null;
-    onDrain?.({ graceMs });
+    try {
+      onDrain?.({ graceMs });
+    } catch (error) {
+      if (request !== null) reportFailure(error, request);
+    }
   }
 }

@@ -2,7 +2,6 @@ import type { IncomingBody } from '../../core/body.ts';
 import { RunningExchange } from '../../core/exchange.ts';
 import { listTokens } from '../../core/headers.ts';
 import type { InformationalResponse } from '../../core/message.ts';
-import type { HttpRequest } from '../../core/request.ts';
 import type { RequestHead } from './parse.ts';
 import { informationalHead } from './write.ts';
 
@@ -11,10 +10,10 @@ export class Http1Exchange extends RunningExchange {
   readonly head: RequestHead;
   /** The client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */
   expectsContinue: boolean;
-  /** What the handler was given; `null` until then. */
-  request: HttpRequest | null = null;
   /** The client lets the connection live on (RFC 9112 §9.3). */
   readonly keepAlive: boolean;
+  /** The connection may carry no other request after it. */
+  last = false;
   /** And so do we: what the answer's head has said. */
   persist = false;
   private readonly connectionId: number;

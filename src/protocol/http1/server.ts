@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { answer, failureResponse, reportFailure, statusResponse } from '../../core/answer.ts';
 import type { IncomingBody } from '../../core/body.ts';
-import { WriteStall } from '../../core/deadlines.ts';
+import { passed, WriteStall } from '../../core/deadlines.ts';
 import { channel } from '../../core/events.ts';
 import { Failure } from '../../core/failure.ts';
 import { type DrainNotice, discardBody, type HttpResponse, type Takeover } from '../../core/message.ts';
@@ -20,6 +20,7 @@ import { Intake, type IntakeOwner } from './intake.ts';
 import { HALF_CLOSE_PROBE_MS, type Http1Limits, LINGER_MS, PROBE_ECHO_MS, UNSENT_MAX_BYTES } from './options.ts';
 import { Output } from './output.ts';
 import type { RequestHead } from './parse.ts';
+import { lastReason, mayPersist } from './persistence.ts';
 
 const started = channel('request:start');
 const ended = channel('request:end');
@@ -94,6 +95,10 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     return this.lingering || this.socket.destroyed;
   }
 
+  private get draining(): boolean {
+    return this.connection.life.phase !== 'accepting';
+  }
+
   private receive(chunk: Buffer): void {
     this.nowMs = this.connection.service.clock.now();
     if (this.lingering) {
@@ -161,6 +166,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     const { fields } = section;
     const request = new HttpRequest(method, target, head.authority, protocol, fields, connection.peer, body, exchange);
     exchange.request = request;
+    exchange.last = this.requestCount === this.limits.requestsPerConnectionMaxCount;
     this.exchange = exchange;
     this.moreInChunk = more;
     connection.activity = 'in-flight';
@@ -196,7 +202,8 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     }
     const echoes = exchange.body !== null && response.body === exchange.body;
     if (echoes && exchange.expectsContinue) this.sendContinue(exchange);
-    exchange.persist = this.mayPersist(exchange, echoes);
+    const more = this.moreInChunk || this.intake.hasAhead;
+    exchange.persist = mayPersist(exchange, this.intake, { draining: this.draining, more, echoes });
     exchange.status = response.status;
     const date = this.connection.service.date.at(this.nowMs);
     const context = { method, minorVersion, persist: exchange.persist, date };
@@ -207,35 +214,12 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   private becomeStream(exchange: Http1Exchange, onDrain: (drain: DrainNotice) => void): void {
     exchange.onDrain = onDrain;
     this.connection.activity = 'stream';
-    if (this.connection.life.phase !== 'accepting') queueMicrotask(() => this.tellDrain());
+    if (this.draining) queueMicrotask(() => this.tellDrain());
   }
 
   /** Tells the stream that runs here, if there is one, that it will be cut off. */
   private tellDrain(): void {
-    const exchange = this.exchange ?? this.takenOver;
-    if (this.connection.life.phase === 'accepting' || exchange === null) return;
-    try {
-      exchange.tellDrain(this.connection.service.streamGraceMs);
-    } catch (error) {
-      if (exchange.request !== null) reportFailure(error, exchange.request);
-    }
-  }
-
-  /** Whether the connection stays open after this answer, as its head must say. */
-  private mayPersist(exchange: Http1Exchange, echoes: boolean): boolean {
-    const { intake, limits, connection } = this;
-    const more = this.moreInChunk || intake.hasAhead;
-    if (!exchange.keepAlive || intake.broken || (intake.ended && !more)) return false;
-    // The client of a tunnel that is not opened may have sent its bytes already.
-    if (exchange.head.method === 'CONNECT') return false;
-    if (limits.requestsPerConnectionMaxCount !== null && this.requestCount >= limits.requestsPerConnectionMaxCount) {
-      return false;
-    }
-    // A request that is here already is answered too, even in a drain; the last answer says close.
-    if (connection.life.phase !== 'accepting' && !more) return false;
-    const { body } = exchange;
-    const read = body === null || echoes || (body.used && body.failure === null);
-    return read || !intake.inBody || (!exchange.expectsContinue && intake.discardable);
+    if (this.draining) (this.exchange ?? this.takenOver)?.tellDrain(this.connection.service.streamGraceMs);
   }
 
   private streamed(error: Error | null, untilClose: boolean): void {
@@ -257,7 +241,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   private finish(exchange: Http1Exchange): void {
     this.release(exchange);
     if (this.closing) return;
-    if (!exchange.persist) this.shutdown(this.lastReason(exchange));
+    if (!exchange.persist) this.shutdown(lastReason(exchange, this.intake, this.draining));
     else if (this.intake.broken) this.shutdown('bad-request');
     else if (this.intake.inBody) {
       this.sinceMs = this.nowMs;
@@ -275,13 +259,6 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
       const durationMs = this.connection.service.clock.now() - sinceMs;
       ended.publish({ connectionId: this.connection.id, method, target, status, durationMs });
     }
-  }
-
-  private lastReason(exchange: Http1Exchange): CloseReason {
-    if (this.connection.life.phase !== 'accepting') return 'drained-answered';
-    if (this.intake.broken) return 'bad-request';
-    const max = this.limits.requestsPerConnectionMaxCount;
-    return exchange.keepAlive && max !== null && this.requestCount >= max ? 'requests-exhausted' : 'keep-alive-off';
   }
 
   /** Between two requests. */
@@ -368,14 +345,12 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   }
 
   private stalled(nowMs: number): boolean {
-    const { writeStallTimeoutMs } = this.limits;
-    if (writeStallTimeoutMs === null) return false;
     if (this.socket.writableLength === 0) {
       this.stall = null;
       return false;
     }
     this.stall ??= new WriteStall();
-    return this.stall.stalled(this.connection.unsentBytes(), nowMs, writeStallTimeoutMs);
+    return this.stall.stalled(this.connection.unsentBytes(), nowMs, this.limits.writeStallTimeoutMs);
   }
 
   private sweepExchange(exchange: Http1Exchange, nowMs: number): void {
@@ -421,8 +396,4 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   inFlight(): readonly RequestInFlight[] {
     return this.exchange === null || this.exchange.admission === null ? [] : [this.exchange];
   }
-}
-
-function passed(sinceMs: number, timeoutMs: number | null, nowMs: number): boolean {
-  return timeoutMs !== null && nowMs - sinceMs >= timeoutMs;
 }
