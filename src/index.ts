@@ -5,6 +5,7 @@ export type { BodyMode, Handler, Layer } from './core/handler.ts';
 export { stack } from './core/handler.ts';
 export { HeaderFields, type HeaderSource } from './core/headers.ts';
 export {
+  type DrainNotice,
   discardBody,
   type HttpResponse,
   type InformationalResponse,
@@ -24,6 +25,13 @@ export type { ListenerStatus, ServerInfo, ServerStatus } from './server/status.t
 export { type ProxyOptions, proxy } from './upstream/forward.ts';
 export { type EndpointStatus, type UpstreamGroup, type UpstreamStatus, upstream } from './upstream/group.ts';
 export type { PoolOptions, UpstreamOptions, UpstreamTimeouts } from './upstream/options.ts';
+export {
+  type EventItem,
+  type EventsDrain,
+  type EventsOptions,
+  lastEventId,
+  type ServerSentEvent,
+} from './web/events.ts';
 export { type AccessLogOptions, type AccessRecord, accessLog } from './web/layers/access-log.ts';
 export { type BodyLimitOptions, bodyLimit } from './web/layers/body-limit.ts';
 export { type RequestIdOptions, requestId } from './web/layers/request-id.ts';

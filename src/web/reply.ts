@@ -2,6 +2,7 @@ import type { HeaderSource } from '../core/headers.ts';
 import { HeaderFields } from '../core/headers.ts';
 import type { HttpResponse, ResponseBody } from '../core/message.ts';
 import { PreparedReply } from '../core/message.ts';
+import { eventsReply } from './events.ts';
 
 /** What may be said about a reply besides its body. */
 export interface ReplyOptions {
@@ -49,6 +50,12 @@ export const reply = {
   /** A body that comes in pieces; Node and web streams are such iterables. */
   stream: (body: AsyncIterable<Uint8Array | string>, options?: ReplyOptions): HttpResponse =>
     made(body, BYTES, options),
+
+  /**
+   * Server-sent events (WHATWG HTML §9.2): each item of the source is an event, with a heartbeat while there is none.
+   * The source is stopped when the client leaves. `lastEventId(request)` tells where a client that comes again has been.
+   */
+  events: eventsReply,
 
   /**
    * Sends the client elsewhere. Characters that a URI may not contain are percent-encoded, a backslash among them,

@@ -14,6 +14,6 @@ export function mapAnswer(answer: Answer, map: (response: HttpResponse) => HttpR
  * `Response` cannot be copied by spreading.
  */
 export function withHeader(response: HttpResponse, name: string, value: string): HttpResponse {
-  const { status, body, trailers, takeover } = response;
-  return { status, headers: HeaderFields.from(response.headers).with(name, value), body, trailers, takeover };
+  const { status, body, trailers, takeover, onDrain } = response;
+  return { status, headers: HeaderFields.from(response.headers).with(name, value), body, trailers, takeover, onDrain };
 }

@@ -59,6 +59,15 @@ const CHECKS: Readonly<Record<string, (running: Running) => Promise<void>>> = {
     const first = await response.body?.getReader().read();
     assert.match(Buffer.from(first?.value ?? []).toString(), /^line 1\nline 2\n|^line 1\n/);
   },
+  'events.ts': async (running) => {
+    const response = await fetch(`${running.url}/ticks`, { headers: { 'last-event-id': '41' } });
+    assert.equal(response.headers.get('content-type'), 'text/event-stream');
+    const body = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    assert.equal((await body?.read())?.value, 'retry: 500\nid: 42\ndata: {"tick":42}\n\n');
+    running.process.kill('SIGTERM');
+    assert.equal((await body?.read())?.value, 'event: goodbye\ndata: come again\n\n');
+    assert.equal((await body?.read())?.done, true);
+  },
   'reload.ts': async ({ url }) => {
     assert.equal(await text(url), 'version 1\n');
     await text(`${url}/next`, post(''));
