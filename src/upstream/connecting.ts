@@ -1,49 +1,33 @@
-import { connect, type Socket } from 'node:net';
-import { Failure } from '../core/failure.ts';
+import type { Failure } from '../core/failure.ts';
+import type { Attempt, Dial, Dialled } from './dial.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { Waiter } from './queue.ts';
-import { ReadBuffer } from './read-buffer.ts';
 
-/** A connection that is being opened, for a waiter that may be served by another one meanwhile. */
+/** A connection that is being opened, for waiters that may be served by another one meanwhile. */
 export class Connecting {
   readonly endpoint: Endpoint;
-  readonly waiter: Waiter;
   readonly sinceMs: number;
-  /** What the connection will read from. */
-  readonly source = new ReadBuffer();
-  private readonly socket: Socket;
-  private done = false;
+  /** Requests that wait for it. */
+  waiterCount = 0;
+  private readonly attempt: Attempt;
 
-  /** One of the two is called once, unless it is cancelled. */
+  /** One of the two is called once, later, unless it is cancelled. */
   constructor(
     endpoint: Endpoint,
-    waiter: Waiter,
     sinceMs: number,
-    onConnected: (connecting: Connecting, socket: Socket) => void,
+    dial: Dial,
+    onConnected: (connecting: Connecting, dialled: Dialled) => void,
     onFailed: (connecting: Connecting, failure: Failure) => void,
   ) {
     this.endpoint = endpoint;
-    this.waiter = waiter;
     this.sinceMs = sinceMs;
-    this.socket = connect({ ...endpoint.address.connect, noDelay: true, onread: this.source.onread });
-    this.socket.once('close', () => this.source.close());
-    const refused = (error: Error): void => {
-      if (this.done) return;
-      this.done = true;
-      onFailed(this, new Failure('upstream-connect', undefined, { cause: error }));
-    };
-    this.socket.on('error', refused);
-    this.socket.once('connect', () => {
-      if (this.done) return;
-      this.done = true;
-      this.socket.off('error', refused);
-      onConnected(this, this.socket);
+    this.attempt = dial(endpoint, {
+      onConnected: (dialled) => onConnected(this, dialled),
+      onFailed: (failure) => onFailed(this, failure),
     });
   }
 
   /** Gives up; nobody is told. */
   cancel(): void {
-    this.done = true;
-    this.socket.destroy();
+    this.attempt.cancel();
   }
 }

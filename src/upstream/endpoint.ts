@@ -1,21 +1,79 @@
 import type { ClientConnection, ClientConnectionOwner } from '../core/client.ts';
+import type { Connecting } from './connecting.ts';
 import { type EndpointAddress, endpointAddress } from './endpoint-address.ts';
 
 /** One server of an upstream, with what is known about it. */
 export class Endpoint {
   readonly address: EndpointAddress;
-  /** Unused connections, the last used at the end: it is the one least likely to have been closed meanwhile. */
+  /** All that are open. */
+  readonly connections = new Set<PooledConnection>();
+  /** Those that carry nothing, the last used at the end: it is the one least likely to have been closed meanwhile. */
   readonly idle: PooledConnection[] = [];
-  /** Connections that exist or are being opened. */
-  openCount = 0;
+  /** Those that carry requests and may have room for more; HTTP/1.1 has none of these. */
+  readonly shared: PooledConnection[] = [];
   connectingCount = 0;
-  /** Requests that it is answering. */
-  activeCount = 0;
+  /** Its connections carry many requests at once: so it was with the last one, or so we hope before there was one. */
+  multiplexes: boolean;
+  /** While it multiplexes: the last connection that is being opened. Requests wait for it rather than open their own. */
+  opening: Connecting | null = null;
 
   /** Throws a `TypeError` when `url` is not one that can be reached. */
-  constructor(url: string) {
+  constructor(url: string, multiplexes = false) {
     this.address = endpointAddress(url);
+    this.multiplexes = multiplexes;
   }
+
+  /** Connections that exist or are being opened. */
+  get openCount(): number {
+    return this.connections.size + this.connectingCount;
+  }
+
+  /** Requests that it is answering. */
+  get activeCount(): number {
+    let count = 0;
+    for (const { runningCount } of this.connections) count += runningCount;
+    return count;
+  }
+
+  /** Whether an open connection has room for a request. `fresh`: one that is not idle. */
+  hasFree(fresh: boolean): boolean {
+    return hasRoom(this.shared) || (!fresh && hasRoom(this.idle));
+  }
+
+  /** An open connection with room for a request, to be used at once. */
+  take(fresh: boolean): PooledConnection | undefined {
+    if (hasRoom(this.shared)) return this.shared.at(-1);
+    if (fresh || !hasRoom(this.idle)) return undefined;
+    const pooled = this.idle.pop();
+    if (pooled === undefined) return undefined;
+    pooled.list = null;
+    if (pooled.multiplexes) this.list(pooled, this.shared);
+    return pooled;
+  }
+
+  /** Puts a connection into one of the lists, and takes it out of the other. */
+  list(pooled: PooledConnection, list: PooledConnection[]): void {
+    if (pooled.list === list) return;
+    this.unlist(pooled);
+    pooled.list = list;
+    list.push(pooled);
+  }
+
+  unlist(pooled: PooledConnection): void {
+    const at = pooled.list?.lastIndexOf(pooled) ?? -1;
+    if (at !== -1) pooled.list?.splice(at, 1);
+    pooled.list = null;
+  }
+}
+
+/** Whether the last of a list has room. One that has none any more is dropped, and listed again when it is free. */
+function hasRoom(list: PooledConnection[]): boolean {
+  for (let last = list.at(-1); last !== undefined; last = list.at(-1)) {
+    if (last.roomCount > 0) return true;
+    last.list = null;
+    list.pop();
+  }
+  return false;
 }
 
 /** What a pool does with a connection that is free or gone. */
@@ -28,16 +86,38 @@ export interface ConnectionKeeper {
 export class PooledConnection implements ClientConnectionOwner {
   readonly endpoint: Endpoint;
   readonly connection: ClientConnection;
-  /** It carries a request. */
-  active = false;
+  /** It can carry many requests at once. */
+  readonly multiplexes: boolean;
+  /** Where its endpoint lists it. */
+  list: PooledConnection[] | null = null;
   /** When it is too old to be used again, while it is idle. */
   idleUntilMs = Number.POSITIVE_INFINITY;
   private readonly keeper: ConnectionKeeper;
+  private readonly streamMaxCount: number;
 
-  constructor(endpoint: Endpoint, keeper: ConnectionKeeper, open: (owner: ClientConnectionOwner) => ClientConnection) {
+  /** `streamMaxCount`: requests at once, whatever its peer allows. */
+  constructor(
+    endpoint: Endpoint,
+    keeper: ConnectionKeeper,
+    multiplexes: boolean,
+    streamMaxCount: number,
+    open: (owner: ClientConnectionOwner) => ClientConnection,
+  ) {
     this.endpoint = endpoint;
     this.keeper = keeper;
+    this.multiplexes = multiplexes;
+    this.streamMaxCount = streamMaxCount;
     this.connection = open(this);
+  }
+
+  /** Requests that it carries: each is work of its lifecycle, from the sending to the end of the answer. */
+  get runningCount(): number {
+    return this.connection.life.liveCount;
+  }
+
+  /** How many more requests may be sent on it now. */
+  get roomCount(): number {
+    return Math.min(this.connection.availableCount, this.streamMaxCount - this.runningCount);
   }
 
   onFree(): void {

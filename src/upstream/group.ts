@@ -1,6 +1,7 @@
 import { Lifecycle, type Phase } from '../core/lifecycle.ts';
 import { Http1ClientConnection } from '../protocol/http1/client.ts';
 import { HTTP1_CLIENT_DEFAULTS, type Http1ClientLimits } from '../protocol/http1/client-limits.ts';
+import { socketDial } from './dial.ts';
 import { Endpoint } from './endpoint.ts';
 import { type UpstreamOptions, type UpstreamSettings, upstreamSettings } from './options.ts';
 import { Pool } from './pool.ts';
@@ -51,7 +52,9 @@ export class UpstreamGroup {
       this.settings,
       this.endpoints,
       this.life,
-      (socket, source, owner, begun) => new Http1ClientConnection(socket, source, this.life, owner, limits, begun),
+      socketDial(
+        (socket, source, owner, begun) => new Http1ClientConnection(socket, source, this.life, owner, limits, begun),
+      ),
     );
   }
 

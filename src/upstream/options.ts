@@ -7,6 +7,8 @@ export interface PoolOptions {
   connectionMaxCount: number;
   /** To all endpoints together; `null` for no limit of its own. */
   connectionTotalMaxCount: number | null;
+  /** Requests at once on an HTTP/2 connection; fewer where its server allows fewer. More open another connection. */
+  streamMaxCount: number;
   /** An unused connection is closed after this long, or one second before the upstream has said it will close it. */
   idleTimeoutMs: number;
   /** Requests that wait for a connection; more are 503. */
@@ -45,6 +47,7 @@ export interface UpstreamOptions {
 export const POOL_DEFAULTS: Readonly<PoolOptions> = {
   connectionMaxCount: 256,
   connectionTotalMaxCount: null,
+  streamMaxCount: 100,
   idleTimeoutMs: 55_000,
   queueMaxCount: 1000,
   queueTimeoutMs: 5000,

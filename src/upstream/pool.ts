@@ -1,11 +1,10 @@
-import type { Socket } from 'node:net';
-import type { ByteSource, ClientConnection, ClientConnectionOwner } from '../core/client.ts';
 import type { ClockTimer } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import { Failure } from '../core/failure.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import { roundRobin } from '../policy/round-robin.ts';
 import { Connecting } from './connecting.ts';
+import type { Dial, Dialled } from './dial.ts';
 import { type ConnectionKeeper, type Endpoint, PooledConnection } from './endpoint.ts';
 import type { BalanceName, UpstreamSettings } from './options.ts';
 import { type PoolClient, Waiter, WaitQueue } from './queue.ts';
@@ -24,42 +23,33 @@ const BALANCES: Readonly<Record<BalanceName, (lastTurn: number, candidateCount: 
   'round-robin': roundRobin,
 };
 
-/** Makes a connection of the upstream's protocol out of a connected socket. */
-export type OpenConnection = (
-  socket: Socket,
-  source: ByteSource,
-  owner: ClientConnectionOwner,
-  begun: boolean,
-) => ClientConnection;
-
 /**
  * The connections of an upstream to all its endpoints, and the requests that wait for one.
  *
- * A request takes the endpoint whose turn it is, if that has an idle connection or may open one; else the next that
- * can; else it waits, and the connection that is free first serves the request that came first. One sweep checks every
- * deadline; while there is nothing to check there is no timer.
+ * A request takes the endpoint whose turn it is, if that has a connection with room for it or may open one; else the
+ * next that can; else it waits, and the connection that is free first serves the request that came first. Where
+ * connections carry many requests at once, those that come while one is being opened wait for it together. One sweep
+ * checks every deadline; while there is nothing to check there is no timer.
  */
 export class Pool implements ConnectionKeeper {
   private readonly settings: UpstreamSettings;
   private readonly endpoints: readonly Endpoint[];
   private readonly life: Lifecycle;
-  private readonly open: OpenConnection;
+  private readonly dial: Dial;
   private readonly balance: (lastTurn: number, candidateCount: number) => number;
-  private readonly connections = new Set<PooledConnection>();
   private readonly connecting = new Set<Connecting>();
   private readonly queue = new WaitQueue();
-  private openCount = 0;
   private turn = -1;
   /** As of the last sweep; good enough for what may only come early. */
   private nowMs = 0;
   private timer: ClockTimer | null = null;
   private makingRoom = false;
 
-  constructor(settings: UpstreamSettings, endpoints: readonly Endpoint[], life: Lifecycle, open: OpenConnection) {
+  constructor(settings: UpstreamSettings, endpoints: readonly Endpoint[], life: Lifecycle, dial: Dial) {
     this.settings = settings;
     this.endpoints = endpoints;
     this.life = life;
-    this.open = open;
+    this.dial = dial;
     this.balance = BALANCES[settings.balance];
   }
 
@@ -68,18 +58,16 @@ export class Pool implements ConnectionKeeper {
   }
 
   /**
-   * Gives the client a connection before it returns, or else the waiter it has become. `fresh`: none that was idle.
-   * Throws `upstream-queue-full` and `upstream-closed`.
+   * Gives the client a connection before it returns, or else the waiter it has become. `fresh`: a new one, or where
+   * none may be opened one that is not idle. Throws `upstream-queue-full` and `upstream-closed`.
    */
   acquire(client: PoolClient, fresh: boolean): Waiter | null {
     if (this.life.phase === 'closed') throw new Failure('upstream-closed');
     const endpoint = this.pick(NONE_TRIED, fresh);
-    if (endpoint !== null && !fresh) {
-      const pooled = endpoint.idle.pop();
-      if (pooled !== undefined) {
-        this.give(pooled, client);
-        return null;
-      }
+    const pooled = endpoint === null ? undefined : this.take(endpoint, fresh);
+    if (pooled !== undefined) {
+      client.onConnection(pooled.connection, pooled.endpoint);
+      return null;
     }
     if (endpoint === null && this.queue.count - this.queue.connectingCount >= this.settings.pool.queueMaxCount) {
       throw new Failure('upstream-queue-full');
@@ -124,27 +112,40 @@ export class Pool implements ConnectionKeeper {
       const at = this.turn + i;
       const endpoint = endpoints[at < count ? at : at - count];
       if (endpoint === undefined || (tried.length > 0 && tried.includes(endpoint))) continue;
-      if ((!fresh && endpoint.idle.length > 0) || this.hasRoom(endpoint, fresh)) return endpoint;
+      if (endpoint.hasFree(fresh) || this.mayConnect(endpoint, fresh)) return endpoint;
     }
     return null;
   }
 
-  /** Whether a connection may be opened; an idle one that nobody can use gives way. */
-  private hasRoom(endpoint: Endpoint, fresh: boolean): boolean {
-    const { connectionMaxCount, connectionTotalMaxCount } = this.settings.pool;
+  private take(endpoint: Endpoint, fresh: boolean): PooledConnection | undefined {
+    return fresh && this.mayConnect(endpoint, fresh) ? undefined : endpoint.take(fresh);
+  }
+
+  /** Whether a connection is being opened that one more may wait for, or may be; an idle one gives way for it. */
+  private mayConnect(endpoint: Endpoint, fresh: boolean): boolean {
+    if (this.mayJoin(endpoint.opening)) return true;
+    const { connectionMaxCount } = this.settings.pool;
     if (endpoint.openCount >= connectionMaxCount && !(fresh && endpoint.idle.length > 0)) return false;
-    return (
-      connectionTotalMaxCount === null ||
-      this.openCount < connectionTotalMaxCount ||
-      this.endpoints.some((other) => other.idle.length > 0)
-    );
+    return this.totalIsBelowMax() || this.endpoints.some((other) => other.idle.length > 0);
+  }
+
+  private mayJoin(opening: Connecting | null): opening is Connecting {
+    return opening !== null && opening.waiterCount < this.settings.pool.streamMaxCount;
+  }
+
+  private totalIsBelowMax(): boolean {
+    const { connectionTotalMaxCount } = this.settings.pool;
+    return connectionTotalMaxCount === null || this.openCount < connectionTotalMaxCount;
+  }
+
+  private get openCount(): number {
+    return this.endpoints.reduce((count, endpoint) => count + endpoint.openCount, 0);
   }
 
   private makeRoom(endpoint: Endpoint): void {
-    const { connectionMaxCount, connectionTotalMaxCount } = this.settings.pool;
     this.makingRoom = true;
-    if (endpoint.openCount >= connectionMaxCount) endpoint.idle[0]?.connection.close('idle-timeout');
-    if (connectionTotalMaxCount !== null && this.openCount >= connectionTotalMaxCount) {
+    if (endpoint.openCount >= this.settings.pool.connectionMaxCount) endpoint.idle[0]?.connection.close('idle-timeout');
+    if (!this.totalIsBelowMax()) {
       const oldest = this.endpoints.flatMap((other) => other.idle.slice(0, 1));
       oldest.sort((a, b) => a.idleUntilMs - b.idleUntilMs);
       oldest[0]?.connection.close('idle-timeout');
@@ -154,15 +155,9 @@ export class Pool implements ConnectionKeeper {
 
   // ── serving ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private give(pooled: PooledConnection, client: PoolClient): void {
-    pooled.active = true;
-    pooled.endpoint.activeCount += 1;
-    client.onConnection(pooled.connection, pooled.endpoint);
-  }
-
   private serve(waiter: Waiter, pooled: PooledConnection): void {
     this.queue.remove(waiter);
-    this.give(pooled, waiter.client);
+    waiter.client.onConnection(pooled.connection, pooled.endpoint);
     this.life.end();
   }
 
@@ -179,9 +174,9 @@ export class Pool implements ConnectionKeeper {
     let waiter = this.queue.first;
     while (waiter !== null) {
       const { next } = waiter;
-      if (!waiter.connecting) {
+      if (waiter.connecting === null) {
         const endpoint = this.pick(waiter.tried, waiter.fresh);
-        const pooled = waiter.fresh ? undefined : endpoint?.idle.pop();
+        const pooled = endpoint === null ? undefined : this.take(endpoint, waiter.fresh);
         if (pooled !== undefined) this.serve(waiter, pooled);
         else if (endpoint !== null) this.connect(endpoint, waiter);
         else if (waiter.tried.length === 0) return;
@@ -191,12 +186,15 @@ export class Pool implements ConnectionKeeper {
   }
 
   released(pooled: PooledConnection): void {
+    while (this.queue.count > 0 && pooled.roomCount > 0) {
+      const waiter = this.firstFor(pooled.endpoint);
+      if (waiter === null) break;
+      this.serve(waiter, pooled);
+    }
     const { endpoint } = pooled;
-    pooled.active = false;
-    endpoint.activeCount -= 1;
-    const waiter = this.queue.count === 0 ? null : this.firstFor(endpoint);
-    if (waiter === null) this.rest(pooled);
-    else this.serve(waiter, pooled);
+    if (pooled.runningCount > 0) {
+      if (pooled.roomCount > 0) endpoint.list(pooled, endpoint.shared);
+    } else if (pooled.list !== endpoint.idle && pooled.connection.life.phase === 'accepting') this.rest(pooled);
   }
 
   private rest(pooled: PooledConnection): void {
@@ -209,20 +207,13 @@ export class Pool implements ConnectionKeeper {
       return;
     }
     pooled.idleUntilMs = this.nowMs + restMs;
-    endpoint.idle.push(pooled);
+    endpoint.list(pooled, endpoint.idle);
   }
 
   removed(pooled: PooledConnection, reason: string): void {
     const { endpoint } = pooled;
-    if (pooled.active) endpoint.activeCount -= 1;
-    else {
-      const at = endpoint.idle.lastIndexOf(pooled);
-      if (at !== -1) endpoint.idle.splice(at, 1);
-    }
-    pooled.active = false;
-    this.connections.delete(pooled);
-    endpoint.openCount -= 1;
-    this.openCount -= 1;
+    endpoint.unlist(pooled);
+    endpoint.connections.delete(pooled);
     if (closes.heard) closes.publish({ upstream: this.settings.name, endpoint: endpoint.address.url, reason });
     this.pump();
   }
@@ -230,49 +221,55 @@ export class Pool implements ConnectionKeeper {
   // ── connecting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   private connect(endpoint: Endpoint, waiter: Waiter): void {
+    if (this.mayJoin(endpoint.opening)) {
+      this.queue.assign(waiter, endpoint.opening);
+      return;
+    }
     this.makeRoom(endpoint);
-    this.queue.setConnecting(waiter, true);
-    endpoint.openCount += 1;
-    endpoint.connectingCount += 1;
-    this.openCount += 1;
-    this.connecting.add(
-      new Connecting(
-        endpoint,
-        waiter,
-        this.settings.clock.now(),
-        (connecting, socket) => this.connected(connecting, socket),
-        (connecting, failure) => this.unreachable(connecting, failure),
-      ),
+    const connecting = new Connecting(
+      endpoint,
+      this.settings.clock.now(),
+      this.dial,
+      (self, dialled) => this.connected(self, dialled),
+      (self, failure) => this.unreachable(self, failure),
     );
+    endpoint.connectingCount += 1;
+    if (endpoint.multiplexes) endpoint.opening = connecting;
+    this.connecting.add(connecting);
+    this.queue.assign(waiter, connecting);
   }
 
-  private forgetConnecting(connecting: Connecting): void {
-    this.connecting.delete(connecting);
-    this.queue.setConnecting(connecting.waiter, false);
-    connecting.endpoint.connectingCount -= 1;
-  }
-
-  private connected(connecting: Connecting, socket: Socket): void {
+  /** An attempt is over. Returns those that waited for it. */
+  private forgetConnecting(connecting: Connecting): Waiter[] {
     const { endpoint } = connecting;
-    this.forgetConnecting(connecting);
-    const waiter = connecting.waiter.queued ? connecting.waiter : this.firstFor(endpoint);
-    const pooled = new PooledConnection(endpoint, this, (owner) =>
-      this.open(socket, connecting.source, owner, waiter !== null),
+    this.connecting.delete(connecting);
+    endpoint.connectingCount -= 1;
+    if (endpoint.opening === connecting) endpoint.opening = null;
+    return this.queue.unassignAll(connecting);
+  }
+
+  private connected(connecting: Connecting, dialled: Dialled): void {
+    const { endpoint } = connecting;
+    const { multiplexes } = dialled;
+    const waiters = this.forgetConnecting(connecting);
+    const first = waiters[0] ?? this.firstFor(endpoint);
+    const pooled = new PooledConnection(endpoint, this, multiplexes, this.settings.pool.streamMaxCount, (owner) =>
+      dialled.open(owner, first !== null),
     );
     // A drain under way closes at once what nobody waits for.
     if (pooled.connection.life.phase === 'closed') return;
-    this.connections.add(pooled);
+    endpoint.multiplexes = multiplexes;
+    endpoint.connections.add(pooled);
     if (connects.heard) connects.publish({ upstream: this.settings.name, endpoint: endpoint.address.url });
-    if (waiter === null) this.rest(pooled);
-    else this.serve(waiter, pooled);
+    if (first !== null) this.serve(first, pooled);
+    this.released(pooled);
+    // More have waited than it can carry.
+    if (waiters.length > 1) this.pump();
   }
 
   private unreachable(connecting: Connecting, failure: Failure): void {
-    const { endpoint, waiter } = connecting;
-    this.forgetConnecting(connecting);
-    endpoint.openCount -= 1;
-    this.openCount -= 1;
-    if (waiter.queued) {
+    const { endpoint } = connecting;
+    for (const waiter of this.forgetConnecting(connecting)) {
       waiter.tried.push(endpoint);
       if (this.endpoints.every((other) => waiter.tried.includes(other))) {
         this.leave(waiter);
@@ -309,9 +306,11 @@ export class Pool implements ConnectionKeeper {
       this.unreachable(connecting, new Failure('upstream-connect-timeout'));
     }
     this.expireWaiters(nowMs);
-    for (const pooled of this.connections) {
-      if (pooled.active) pooled.connection.sweep(nowMs);
-      else if (nowMs >= pooled.idleUntilMs) pooled.connection.close('idle-timeout');
+    for (const { connections } of this.endpoints) {
+      for (const pooled of connections) {
+        if (pooled.runningCount === 0 && nowMs >= pooled.idleUntilMs) pooled.connection.close('idle-timeout');
+        else pooled.connection.sweep(nowMs);
+      }
     }
     if (this.openCount === 0 && this.queue.count === 0) {
       this.timer?.cancel();
@@ -324,7 +323,7 @@ export class Pool implements ConnectionKeeper {
     while (waiter !== null && nowMs - waiter.sinceMs >= this.settings.pool.queueTimeoutMs) {
       const { next } = waiter;
       // A connection that is being opened has its own deadline.
-      if (!waiter.connecting) {
+      if (waiter.connecting === null) {
         this.leave(waiter);
         waiter.client.onNoConnection(new Failure('upstream-queue-timeout'));
       }

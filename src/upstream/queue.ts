@@ -1,5 +1,6 @@
 import type { ClientConnection } from '../core/client.ts';
 import type { Failure } from '../core/failure.ts';
+import type { Connecting } from './connecting.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** Who wants a connection. One of the two is called once, unless it leaves the queue before. */
@@ -15,8 +16,8 @@ export class Waiter {
   readonly sinceMs: number;
   /** It wants a connection that was not idle: an idle one has just failed it. */
   readonly fresh: boolean;
-  /** A connection is being opened for it. */
-  connecting = false;
+  /** The connection that is being opened for it, and perhaps for others. */
+  connecting: Connecting | null = null;
   /** Endpoints that could not be reached for it. */
   readonly tried: Endpoint[] = [];
   previous: Waiter | null = null;
@@ -57,12 +58,31 @@ export class WaitQueue {
     waiter.previous = null;
     waiter.next = null;
     this.count -= 1;
-    if (waiter.connecting) this.connectingCount -= 1;
+    this.unassign(waiter);
   }
 
-  /** A connection is being opened for this waiter, or is not any more. */
-  setConnecting(waiter: Waiter, connecting: boolean): void {
-    if (waiter.queued && waiter.connecting !== connecting) this.connectingCount += connecting ? 1 : -1;
+  /** A waiter that has no connection coming now has this one. */
+  assign(waiter: Waiter, connecting: Connecting): void {
     waiter.connecting = connecting;
+    connecting.waiterCount += 1;
+    this.connectingCount += 1;
+  }
+
+  /** An attempt is over: those that waited for it, in their order. They have no connection coming any more. */
+  unassignAll(connecting: Connecting): Waiter[] {
+    const waiters: Waiter[] = [];
+    for (let waiter = this.first; waiter !== null && connecting.waiterCount > 0; waiter = waiter.next) {
+      if (waiter.connecting !== connecting) continue;
+      this.unassign(waiter);
+      waiters.push(waiter);
+    }
+    return waiters;
+  }
+
+  private unassign(waiter: Waiter): void {
+    if (waiter.connecting === null) return;
+    waiter.connecting.waiterCount -= 1;
+    waiter.connecting = null;
+    this.connectingCount -= 1;
   }
 }

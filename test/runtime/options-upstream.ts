@@ -72,6 +72,13 @@ export const UPSTREAM_CHECKS: Readonly<Record<string, Check>> = {
     );
   },
 
+  // What it does is in test/upstream/multiplex.test.ts; a connection over a socket carries one request at a time.
+  'upstreams[].pool.streamMaxCount': async (bench) => {
+    const { url } = await bench.upstream();
+    await bench.open({ upstream: { endpoints: [url], pool: { streamMaxCount: 1 } } });
+    await assert.rejects(bench.open({ upstream: { endpoints: [url], pool: { streamMaxCount: 0 } } }), /1 or more/);
+  },
+
   'upstreams[].pool.idleTimeoutMs': async (bench) => {
     const upstream = await bench.upstream();
     const assembled = await bench.open({ upstream: { endpoints: [upstream.url], pool: { idleTimeoutMs: 30 } } });

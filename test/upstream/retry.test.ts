@@ -5,6 +5,7 @@ import { mayRetry } from '../../src/upstream/retry.ts';
 import { arrivingBody } from '../support/request.ts';
 
 const stale = new Failure('upstream-stale');
+const refused = new Failure('upstream-refused');
 
 test('only what is idempotent is sent again after a stale connection, and once (RFC 9110 §9.2.2)', () => {
   const retried = (method: string, retryCount = 0): boolean => mayRetry(stale, { method, body: null, retryCount });
@@ -22,9 +23,19 @@ test('a body that has been read from the client cannot be sent again', () => {
   assert.equal(mayRetry(stale, { method: 'PUT', body: Buffer.from('x'), retryCount: 0 }), true);
 });
 
+test('what the upstream has refused is sent again whatever its method, and once (RFC 9113 §8.7)', () => {
+  for (const method of ['GET', 'POST', 'LOCK']) {
+    assert.equal(mayRetry(refused, { method, body: Buffer.from('x'), retryCount: 0 }), true, method);
+    assert.equal(mayRetry(refused, { method, body: null, retryCount: 1 }), false, method);
+  }
+  const body = arrivingBody();
+  body.consume({ write: () => true, end() {}, fail() {} });
+  assert.equal(mayRetry(refused, { method: 'POST', body, retryCount: 0 }), false);
+});
+
 test('no other failure is tried again', () => {
   for (const code of Object.keys(FAULTS) as FaultCode[]) {
     const retried = mayRetry(new Failure(code), { method: 'GET', body: null, retryCount: 0 });
-    assert.equal(retried, code === 'upstream-stale', code);
+    assert.equal(retried, code === 'upstream-stale' || code === 'upstream-refused', code);
   }
 });

@@ -23,6 +23,11 @@ const pool = {
     'Connections to all endpoints together.',
     POOL_DEFAULTS.connectionTotalMaxCount,
   ),
+  streamMaxCount: setting(
+    count,
+    'Requests at once on an HTTP/2 connection; fewer where its server allows fewer. One more opens another connection.',
+    POOL_DEFAULTS.streamMaxCount,
+  ),
   idleTimeoutMs: setting(
     milliseconds,
     'How long an unused connection is kept; less when the upstream says that it will close it sooner.',

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict';
+import type {
+  ClientCloseReason,
+  ClientConnection,
+  ClientConnectionOwner,
+  OutgoingRequest,
+  ResponseObserver,
+} from '../../src/core/client.ts';
+import { Failure } from '../../src/core/failure.ts';
+import { HeaderFields } from '../../src/core/headers.ts';
+import { Lifecycle } from '../../src/core/lifecycle.ts';
+import type { Attempt, DialObserver } from '../../src/upstream/dial.ts';
+import { Endpoint } from '../../src/upstream/endpoint.ts';
+import { type PoolOptions, upstreamSettings } from '../../src/upstream/options.ts';
+import { Pool } from '../../src/upstream/pool.ts';
+import type { PoolClient, Waiter } from '../../src/upstream/queue.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+
+const NO_HEADERS = HeaderFields.from({});
+const REQUEST: OutgoingRequest = {
+  method: 'GET',
+  target: '/',
+  authority: 'a',
+  headers: NO_HEADERS,
+  body: null,
+  trailers: () => null,
+  upgrade: null,
+  expectContinue: false,
+};
+
+/** A connection in memory, which carries as many requests at once as its peer allows. */
+export class MemoryConnection implements ClientConnection {
+  readonly life: Lifecycle;
+  reused = false;
+  readonly keepAliveMs = null;
+  /** What it carries, the oldest first. */
+  readonly running: ResponseObserver[] = [];
+  private allowedCount: number;
+  private goingAway = false;
+  private begun: boolean;
+  private readonly owner: ClientConnectionOwner;
+
+  constructor(allowedCount: number, parent: Lifecycle, owner: ClientConnectionOwner, begun: boolean) {
+    this.allowedCount = allowedCount;
+    this.owner = owner;
+    this.begun = begun;
+    this.life = parent.open({ onClose: (reason) => this.closed(reason) }, begun);
+  }
+
+  get availableCount(): number {
+    if (this.goingAway || this.life.phase === 'closed') return 0;
+    return Math.max(0, this.allowedCount - this.running.length);
+  }
+
+  send(_request: OutgoingRequest, observer: ResponseObserver): void {
+    assert.ok(this.availableCount > 0, 'a request on a connection that has no room for it');
+    if (this.begun) this.begun = false;
+    else assert.ok(this.life.begin());
+    this.running.push(observer);
+  }
+
+  /** An answer has come to its end. */
+  finish(observer = this.running[0]): void {
+    this.end(observer);
+    observer?.onResponse(200, 'HTTP/1.1', NO_HEADERS, null);
+  }
+
+  /** The peer has not taken a request. */
+  refuse(observer = this.running[0]): void {
+    this.end(observer);
+    observer?.onFail(new Failure('upstream-refused'));
+  }
+
+  private end(observer: ResponseObserver | undefined): void {
+    if (observer === undefined) return;
+    this.running.splice(this.running.indexOf(observer), 1);
+    this.reused = true;
+    this.life.end();
+    if (this.availableCount > 0) this.owner.onFree(this);
+    this.leaveIfDone();
+  }
+
+  /** The peer allows another number of requests from now on. */
+  allow(count: number): void {
+    this.allowedCount = count;
+    if (this.availableCount > 0) this.owner.onFree(this);
+  }
+
+  /** The peer will take no more requests. */
+  goAway(): void {
+    this.goingAway = true;
+    this.leaveIfDone();
+  }
+
+  private leaveIfDone(): void {
+    if (this.goingAway && this.running.length === 0) this.close('peer-closed');
+  }
+
+  abort(observer: ResponseObserver): void {
+    if (this.running.includes(observer)) this.end(observer);
+  }
+
+  sweep(): void {}
+
+  close(reason: ClientCloseReason): void {
+    this.life.close(reason);
+  }
+
+  private closed(reason: string): void {
+    for (const observer of this.running.splice(0)) observer.onFail(new Failure('upstream-reset'));
+    this.owner.onClose(this, reason);
+  }
+}
+
+/** An attempt to connect, which comes to what the test says. */
+export class MemoryAttempt implements Attempt {
+  readonly endpoint: Endpoint;
+  /** Nothing has come of it yet. */
+  open = true;
+  private readonly observer: DialObserver;
+  private readonly parent: Lifecycle;
+
+  constructor(endpoint: Endpoint, observer: DialObserver, parent: Lifecycle) {
+    this.endpoint = endpoint;
+    this.observer = observer;
+    this.parent = parent;
+  }
+
+  /** It has become a connection; `null` when that was closed at once. */
+  connect(allowedCount: number, multiplexes = true): MemoryConnection {
+    this.open = false;
+    let made: MemoryConnection | null = null;
+    this.observer.onConnected({
+      multiplexes,
+      open: (owner, begun) => {
+        made = new MemoryConnection(allowedCount, this.parent, owner, begun);
+        return made;
+      },
+    });
+    assert.ok(made !== null);
+    return made;
+  }
+
+  fail(): void {
+    this.open = false;
+    this.observer.onFailed(new Failure('upstream-connect'));
+  }
+
+  cancel(): void {
+    this.open = false;
+  }
+}
+
+/** Who wants a connection, and what it has come to. */
+export class MemoryClient implements PoolClient, ResponseObserver {
+  readonly name: string;
+  waiter: Waiter | null = null;
+  connection: MemoryConnection | null = null;
+  /** `upstream-…` when it failed, `answered`, or `null` while it waits or runs. */
+  outcome: string | null = null;
+  private readonly order: MemoryClient[];
+
+  constructor(name: string, order: MemoryClient[]) {
+    this.name = name;
+    this.order = order;
+  }
+
+  onConnection(connection: ClientConnection): void {
+    assert.ok(connection instanceof MemoryConnection);
+    assert.equal(this.connection, null, 'a client is served once');
+    assert.equal(this.outcome, null);
+    this.connection = connection;
+    this.order.push(this);
+    connection.send(REQUEST, this);
+  }
+
+  onNoConnection(failure: Failure): void {
+    assert.equal(this.connection, null, 'a client hears of one end');
+    this.outcome = failure.code;
+  }
+
+  onInform(): void {}
+
+  onResponse(): void {
+    this.outcome = 'answered';
+  }
+
+  onUpgrade(): void {}
+
+  onFail(failure: Failure): void {
+    this.outcome = failure.code;
+  }
+}
+
+/** A pool whose connections are in memory. */
+export class MemoryPool {
+  readonly clock = new ManualClock();
+  readonly life = new Lifecycle({ onClose: () => this.pool.closed() });
+  readonly endpoints: readonly Endpoint[];
+  readonly attempts: MemoryAttempt[] = [];
+  /** Clients in the order they were given connections. */
+  readonly served: MemoryClient[] = [];
+  readonly pool: Pool;
+
+  constructor(given: Partial<PoolOptions> = {}, endpointCount = 1) {
+    const urls = Array.from({ length: endpointCount }, (_, index) => `http://127.0.0.1:${index + 1}`);
+    const settings = upstreamSettings({ name: 'memory', endpoints: urls, pool: given, clock: this.clock });
+    this.endpoints = urls.map((url) => new Endpoint(url, true));
+    this.pool = new Pool(settings, this.endpoints, this.life, (endpoint, observer) => {
+      const attempt = new MemoryAttempt(endpoint, observer, this.life);
+      this.attempts.push(attempt);
+      return attempt;
+    });
+  }
+
+  /** A client that asks for a connection. */
+  ask(name: string, fresh = false): MemoryClient {
+    const client = new MemoryClient(name, this.served);
+    try {
+      client.waiter = this.pool.acquire(client, fresh);
+    } catch (error) {
+      assert.ok(error instanceof Failure);
+      client.outcome = error.code;
+    }
+    return client;
+  }
+
+  /** Several that ask one after another, named by their turn. */
+  askAll(count: number): MemoryClient[] {
+    return Array.from({ length: count }, (_, index) => this.ask(String(index + 1)));
+  }
+
+  attempt(index: number): MemoryAttempt {
+    const attempt = this.attempts[index];
+    assert.ok(attempt !== undefined, `there is no attempt ${index}`);
+    return attempt;
+  }
+
+  get servedNames(): string {
+    return this.served.map(({ name }) => name).join(' ');
+  }
+}
