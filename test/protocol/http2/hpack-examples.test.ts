@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HpackDecoder } from '../../../src/protocol/http2/hpack-decoder.ts';
+import { HpackEncoder } from '../../../src/protocol/http2/hpack-encoder.ts';
+
+interface Example {
+  readonly block: string;
+  readonly lines: string;
+}
+
+/** What each block decodes to, one after the other on one connection. */
+function decodeAll(examples: readonly Example[], tableMaxBytes = 4096): void {
+  const decoder = new HpackDecoder(4096);
+  // The examples say nothing of the size update that a lower limit asks for, so it comes in a block of its own.
+  const update = Buffer.from('3fe101', 'hex');
+  if (tableMaxBytes === 256) decoder.decode(update, 0, update.length, 16_384, 65_536);
+  for (const { block, lines } of examples) {
+    const bytes = Buffer.from(block.replaceAll(' ', ''), 'hex');
+    const decoded = decoder.decode(bytes, 0, bytes.length, 16_384, 65_536);
+    assert.deepEqual(
+      decoded.map((line) => `${line.name}: ${line.value}`),
+      lines.split('\n').map((line) => line.trim()),
+    );
+  }
+}
+
+const REQUESTS = [
+  `:method: GET
+   :scheme: http
+   :path: /
+   :authority: www.example.com`,
+  `:method: GET
+   :scheme: http
+   :path: /
+   :authority: www.example.com
+   cache-control: no-cache`,
+  `:method: GET
+   :scheme: https
+   :path: /index.html
+   :authority: www.example.com
+   custom-key: custom-value`,
+] as const;
+
+const RESPONSES = [
+  `:status: 302
+   cache-control: private
+   date: Mon, 21 Oct 2013 20:13:21 GMT
+   location: https://www.example.com`,
+  `:status: 307
+   cache-control: private
+   date: Mon, 21 Oct 2013 20:13:21 GMT
+   location: https://www.example.com`,
+  `:status: 200
+   cache-control: private
+   date: Mon, 21 Oct 2013 20:13:22 GMT
+   location: https://www.example.com
+   content-encoding: gzip
+   set-cookie: foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1`,
+] as const;
+
+const REQUESTS_CODED = [
+  { block: '8286 8441 8cf1 e3c2 e5f2 3a6b a0ab 90f4 ff', lines: REQUESTS[0] },
+  { block: '8286 84be 5886 a8eb 1064 9cbf', lines: REQUESTS[1] },
+  { block: '8287 85bf 4088 25a8 49e9 5ba9 7d7f 8925 a849 e95b b8e8 b4bf', lines: REQUESTS[2] },
+];
+
+test('each representation is decoded (RFC 7541 appendix C.2)', () => {
+  decodeAll([
+    { block: '400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572', lines: 'custom-key: custom-header' },
+    { block: '040c 2f73 616d 706c 652f 7061 7468', lines: ':path: /sample/path' },
+    { block: '1008 7061 7373 776f 7264 0673 6563 7265 74', lines: 'password: secret' },
+    { block: '82', lines: ':method: GET' },
+    { block: 'be', lines: 'custom-key: custom-header' },
+  ]);
+});
+
+test('requests without Huffman code are decoded (RFC 7541 appendix C.3)', () => {
+  decodeAll([
+    { block: '8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d', lines: REQUESTS[0] },
+    { block: '8286 84be 5808 6e6f 2d63 6163 6865', lines: REQUESTS[1] },
+    {
+      block: '8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65',
+      lines: REQUESTS[2],
+    },
+  ]);
+});
+
+test('requests with Huffman code are decoded (RFC 7541 appendix C.4)', () => {
+  decodeAll(REQUESTS_CODED);
+});
+
+test('the encoder makes the same choices for those requests, octet for octet (RFC 7541 appendix C.4)', () => {
+  const encoder = new HpackEncoder();
+  for (const { block, lines } of REQUESTS_CODED) {
+    const pairs = lines.split('\n').flatMap((line) => line.trim().split(': '));
+    assert.equal(Buffer.from(encoder.encode(pairs), 'latin1').toString('hex'), block.replaceAll(' ', ''));
+  }
+});
+
+test('responses without Huffman code are decoded, and evict what 256 octets do not hold (RFC 7541 appendix C.5)', () => {
+  const first = `4803 3330 3258 0770 7269 7661 7465 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 3a32
+    3120 474d 546e 1768 7474 7073 3a2f 2f77 7777 2e65 7861 6d70 6c65 2e63 6f6d`;
+  const third = `88c1 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 3a32 3220 474d 54c0 5a04 677a 6970
+    7738 666f 6f3d 4153 444a 4b48 514b 425a 584f 5157 454f 5049 5541 5851 5745 4f49 553b 206d 6178 2d61 6765 3d33
+    3630 303b 2076 6572 7369 6f6e 3d31`;
+  decodeAll(
+    [
+      { block: first.replaceAll('\n', ''), lines: RESPONSES[0] },
+      { block: '4803 3330 37c1 c0bf', lines: RESPONSES[1] },
+      { block: third.replaceAll('\n', ''), lines: RESPONSES[2] },
+      { block: 'bf c0', lines: 'content-encoding: gzip\ndate: Mon, 21 Oct 2013 20:13:22 GMT' },
+    ],
+    256,
+  );
+});
+
+test('responses with Huffman code are decoded, and evict the same (RFC 7541 appendix C.6)', () => {
+  const first = `4882 6402 5885 aec3 771a 4b61 96d0 7abe 9410 54d4 44a8 2005 9504 0b81 66e0 82a6 2d1b ff6e 919d 29ad
+    1718 63c7 8f0b 97c8 e9ae 82ae 43d3`;
+  const third = `88c1 6196 d07a be94 1054 d444 a820 0595 040b 8166 e084 a62d 1bff c05a 839b d9ab 77ad 94e7 821d d7f2
+    e6c7 b335 dfdf cd5b 3960 d5af 2708 7f36 72c1 ab27 0fb5 291f 9587 3160 65c0 03ed 4ee5 b106 3d50 07`;
+  decodeAll(
+    [
+      { block: first.replaceAll('\n', ''), lines: RESPONSES[0] },
+      { block: '4883 640e ffc1 c0bf', lines: RESPONSES[1] },
+      { block: third.replaceAll('\n', ''), lines: RESPONSES[2] },
+    ],
+    256,
+  );
+});
