@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { IncomingBody } from '../../core/body.ts';
 import { Failure } from '../../core/failure.ts';
 import type { HeaderFields } from '../../core/headers.ts';
-import { OutgoingBody } from './outgoing.ts';
+import { Http1OutgoingBody } from './outgoing.ts';
 
 /** `held`: the server has not asked for it yet. `stopped`: the rest is never sent. */
 export type UploadState = 'held' | 'flowing' | 'sent' | 'stopped';
@@ -12,7 +12,7 @@ export class Http1Upload {
   state: UploadState = 'held';
   private readonly socket: Socket;
   private readonly body: IncomingBody;
-  private readonly outgoing: OutgoingBody;
+  private readonly outgoing: Http1OutgoingBody;
 
   /** `onDone` hears once that all is sent, or why it cannot be; nothing after `stop`. */
   constructor(
@@ -24,7 +24,7 @@ export class Http1Upload {
     const { lengthBytes } = body;
     this.socket = socket;
     this.body = body;
-    this.outgoing = new OutgoingBody(
+    this.outgoing = new Http1OutgoingBody(
       socket,
       { kind: lengthBytes === null ? 'chunked' : 'length', lengthBytes },
       trailers,

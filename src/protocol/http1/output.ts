@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { asBuffer, openSource } from '../../core/body-source.ts';
 import { HeaderFields } from '../../core/headers.ts';
 import { discardBody, type HttpResponse, type Takeover } from '../../core/message.ts';
-import { OutgoingBody } from './outgoing.ts';
+import { Http1OutgoingBody } from './outgoing.ts';
 import { bodyFraming, type ResponseContext, responseHead } from './write.ts';
 
 /** Text is gathered up to this size before it is written. */
@@ -22,7 +22,7 @@ export class Output {
   private readonly onStreamed: (error: Error | null, untilClose: boolean) => void;
   private gathering = false;
   private gathered = '';
-  private stream: OutgoingBody | null = null;
+  private stream: Http1OutgoingBody | null = null;
 
   /**
    * `onStreamed` is called when a body in pieces has been written, or with the reason why it could not. `untilClose`:
@@ -97,8 +97,8 @@ export class Output {
     const { kind } = framing;
     const source = openSource(framing.source);
     const lengthBytes = kind === 'length' ? framing.lengthBytes : null;
-    const trailers = response.trailers ?? null;
-    const stream = new OutgoingBody(this.socket, { kind, lengthBytes }, trailers, (error) => {
+    const trailers = kind === 'chunked' ? (response.trailers ?? null) : null;
+    const stream = new Http1OutgoingBody(this.socket, { kind, lengthBytes }, trailers, (error) => {
       this.stream = null;
       this.onStreamed(error, kind === 'close');
     });

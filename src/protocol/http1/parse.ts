@@ -1,5 +1,6 @@
 import { Failure, type FaultCode } from '../../core/failure.ts';
 import { HeaderFields } from '../../core/headers.ts';
+import { isAuthority, isConnectTarget, isMethod, isTargetText, METHOD_MAX_BYTES } from '../../core/target.ts';
 import { type FieldSection, scanFields } from './section.ts';
 
 /** How large a head may be. */
@@ -36,12 +37,7 @@ const REQUEST = new RegExp(`${NAME} [\\x21\\x22\\x24-\\x7e]+ HTTP/1\\.[01]\\r\\n
 const RESPONSE = new RegExp(`HTTP/1\\.[01] [1-5][0-9][0-9](?: [\\t\\x20-\\x7e\\x80-\\xff]*)?\\r\\n${LINES}\\r\\n`, 'y');
 const FIELD_LINE = new RegExp(`^${NAME}:[\\t\\x20-\\x7e\\x80-\\xff]*$`);
 const FIELD_LINE_BEGUN = new RegExp(`^(?:${NAME}(?::[\\t\\x20-\\x7e\\x80-\\xff]*)?)?\\r?$`);
-const METHOD = new RegExp(`^${NAME}$`);
-const TARGET = /^[\x21\x22\x24-\x7e]+$/;
-const REG_NAME = "(?!:|$)[A-Za-z0-9\\-._~!$&'()*+,;=]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9\\-._~!$&'()*+,;=]*)*";
-const AUTHORITY = new RegExp(`^(?:${REG_NAME}|\\[[0-9A-Fa-f:.]+\\])(?::[0-9]{0,5})?$`);
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
-const METHOD_MAX_BYTES = 64;
 
 /**
  * The request head at `at` of latin-1 text, or `null` when it is not complete yet.
@@ -94,7 +90,7 @@ export function parseResponse(text: string, at: number, limits: HeadLimits): Res
 /** Exactly one valid `host` in HTTP/1.1 (RFC 9112 §3.2); stricter: an empty one is refused, and so are two in 1.0. */
 function hostOf(section: FieldSection, minorVersion: 0 | 1): string {
   if (section.hostIsValid === null) {
-    section.hostIsValid = section.hostCount === 1 && AUTHORITY.test(section.host);
+    section.hostIsValid = section.hostCount === 1 && isAuthority(section.host);
   }
   if (section.hostIsValid) return section.host;
   if (section.hostCount === 0 && minorVersion === 0) return '';
@@ -105,10 +101,7 @@ function hostOf(section: FieldSection, minorVersion: 0 | 1): string {
 function resolveTarget(head: RequestHead): RequestHead {
   const { method, target } = head;
   if (method === 'CONNECT') {
-    const port = target.lastIndexOf(':');
-    if (!AUTHORITY.test(target) || port === -1 || port === target.length - 1 || target.endsWith(']')) {
-      throw new Failure('target-invalid');
-    }
+    if (!isConnectTarget(target)) throw new Failure('target-invalid');
     return { ...head, authority: target };
   }
   if (target === '*') {
@@ -118,8 +111,8 @@ function resolveTarget(head: RequestHead): RequestHead {
   const absolute = ABSOLUTE.exec(target);
   const authority = absolute?.[1] ?? '';
   const rest = absolute?.[2] ?? '';
-  // Userinfo has no place here (RFC 9110 §4.2.4), and AUTHORITY has no '@'.
-  if (!AUTHORITY.test(authority)) throw new Failure('target-invalid');
+  // Userinfo has no place here (RFC 9110 §4.2.4), and an authority has no '@'.
+  if (!isAuthority(authority)) throw new Failure('target-invalid');
   // The target's authority replaces the host field (RFC 9112 §3.2.2), so that no later reader sees another one.
   const { section } = head;
   const fields = section.host === authority ? section.fields : section.fields.with('host', authority);
@@ -167,12 +160,11 @@ function fieldLineFault(line: string, complete: boolean): FaultCode | null {
 
 function requestLineFault(line: string, complete: boolean, limits: HeadLimits): FaultCode | null {
   const [method = '', target, version, ...more] = line.split(' ');
-  if (method.length > METHOD_MAX_BYTES || !METHOD.test(method))
-    return complete || line !== '' ? 'request-line-invalid' : null;
+  if (!isMethod(method)) return complete || line !== '' ? 'request-line-invalid' : null;
   if (target === undefined) return complete ? 'request-line-invalid' : null;
   if (target.length > limits.targetMaxBytes) return 'target-too-long';
   if (target === '') return complete || version !== undefined ? 'request-line-invalid' : null;
-  if (!TARGET.test(target)) return 'target-invalid';
+  if (!isTargetText(target)) return 'target-invalid';
   if (version === undefined) return complete ? 'request-line-invalid' : null;
   if (more.length > 0) return 'request-line-invalid';
   if (!complete) return /^H?T?T?P?\/?[0-9]?\.?[0-9]?\r?$/.test(version) ? null : 'request-line-invalid';

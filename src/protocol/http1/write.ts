@@ -1,9 +1,8 @@
 import { STATUS_CODES } from 'node:http';
-import { IncomingBody } from '../../core/body.ts';
 import type { BodyStream } from '../../core/body-source.ts';
-import { Failure } from '../../core/failure.ts';
 import { HeaderFields } from '../../core/headers.ts';
-import { discardBody, type HttpResponse, type InformationalResponse, type ResponseBody } from '../../core/message.ts';
+import type { HttpResponse, InformationalResponse } from '../../core/message.ts';
+import { responseContent } from '../../core/response-body.ts';
 
 /** How a response body is delimited on the wire. `close`: by the end of the connection, for HTTP/1.0 clients. */
 export type BodyFraming =
@@ -22,9 +21,6 @@ export interface ResponseContext {
   readonly date: string;
 }
 
-/** No content, and no length to tell: 204, 304, and HEAD where the handler gave no body (RFC 9110 §8.6). */
-const NONE: BodyFraming = { kind: 'none' };
-const EMPTY: BodyFraming = { kind: 'whole', bytes: '', lengthBytes: 0 };
 const CONTENT_LENGTH: ReadonlySet<string> = new Set(['content-length']);
 /** A switch of protocols has no body, and its `connection` is ours; its `upgrade` is the handler's. */
 const NOT_IN_SWITCH: ReadonlySet<string> = new Set(['connection', 'content-length', 'transfer-encoding', 'keep-alive']);
@@ -53,68 +49,14 @@ export function informationalHead(response: InformationalResponse): string {
   return `${statusLine(status)}${HeaderFields.from(response.headers).endToEnd.without(CONTENT_LENGTH).text}\r\n`;
 }
 
-/** Throws when this status cannot be an answer here, with or without a takeover. */
-function checkStatus(response: HttpResponse, context: ResponseContext): void {
-  const { status, takeover } = response;
-  const tunnels = context.method === 'CONNECT' && status >= 200 && status <= 299;
-  // The client would take any 2xx for the beginning of its tunnel (RFC 9110 §9.3.6), also from who knows none.
-  if (tunnels && takeover === undefined) throw new Failure('method-unsupported');
-  const switches = tunnels || (status === 101 && context.minorVersion === 1);
-  const valid = takeover === undefined ? status >= 200 && status <= 599 : switches;
-  if (!valid || !Number.isInteger(status)) {
-    throw new Failure('response-invalid', `The status ${String(status)} is not one that can be answered so.`);
-  }
-}
-
 /** How the body of this response will be delimited (RFC 9112 §6). Throws `response-invalid` when that cannot be. */
 export function bodyFraming(response: HttpResponse, fields: HeaderFields, context: ResponseContext): BodyFraming {
-  const { status } = response;
-  checkStatus(response, context);
-  if (response.takeover !== undefined || status === 204) return NONE;
-  const given = fields.get('content-length');
-  if (given !== null && !/^[0-9]{1,15}$/.test(given)) {
-    throw new Failure('response-invalid', 'The content-length is not a number.');
-  }
-  if (status === 304) return NONE;
-  const body = wholeIfHere(response.body);
-  if (status === 205) {
-    // It has no content (RFC 9110 §15.3.6); what a stream would bring is not sent.
-    const empty = typeof body === 'string' || body instanceof Uint8Array ? body.length === 0 : true;
-    if (!empty) throw new Failure('response-invalid', 'A 205 has no content.');
-    discardBody(body);
-    return EMPTY;
-  }
-  if (body === null || body === undefined) {
-    if (context.method === 'HEAD') return NONE;
-    if (given !== null && Number(given) !== 0) {
-      throw new Failure('response-invalid', `The content-length is ${given}, but there is no body.`);
-    }
-    return EMPTY;
-  }
-  if (typeof body === 'string' || body instanceof Uint8Array) {
-    const lengthBytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    if (given !== null && given !== String(lengthBytes)) {
-      throw new Failure('response-invalid', `The content-length ${given} does not fit a body of ${lengthBytes} bytes.`);
-    }
-    return { kind: 'whole', bytes: body, lengthBytes };
-  }
-  if (given !== null) return { kind: 'length', source: body, lengthBytes: Number(given) };
-  if (body instanceof IncomingBody && body.lengthBytes !== null) {
-    return { kind: 'length', source: body, lengthBytes: body.lengthBytes };
-  }
-  return context.minorVersion === 1 ? { kind: 'chunked', source: body } : { kind: 'close', source: body };
-}
-
-/**
- * An incoming body that has arrived whole is sent like any other bytes. Throws when it cannot be read: while nothing
- * is sent yet, that is still an answer.
- */
-function wholeIfHere(body: ResponseBody | null | undefined): ResponseBody | null | undefined {
-  if (!(body instanceof IncomingBody)) return body;
-  if (body.failure !== null) throw body.failure;
-  if (body.used) throw new Failure('response-invalid', 'Its body has been read already.');
-  body.admit();
-  return body.complete && body.trailers === null ? (body.takeWhole() ?? body) : body;
+  const { method, minorVersion } = context;
+  const content = responseContent(response, fields, method, minorVersion === 1);
+  if (content.kind !== 'stream') return content;
+  const { source, lengthBytes } = content;
+  if (lengthBytes !== null) return { kind: 'length', source, lengthBytes };
+  return minorVersion === 1 ? { kind: 'chunked', source } : { kind: 'close', source };
 }
 
 /** The head of a response, with the empty line. `fields` are the handler's; framing and connection fields are ours. */
