@@ -116,7 +116,7 @@ export class HpackDecoder {
 
   /** RFC 7541 §5.2. */
   private readString(bytes: Buffer, end: number): string {
-    const coded = this.at < end && (bytes[this.at] ?? 0) >= 0x80;
+    const coded = (bytes[this.at] ?? 0) >= 0x80;
     const length = this.readInteger(bytes, end, 0x7f);
     const from = this.at;
     if (length > end - from) throw new HpackError('a string beyond the end of the block');

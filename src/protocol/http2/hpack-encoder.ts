@@ -81,10 +81,9 @@ export class HpackEncoder {
     if (smallestBytes === announcedBytes && table.maxBytes === announcedBytes) return '';
     this.announcedBytes = table.maxBytes;
     this.smallestBytes = table.maxBytes;
-    // Down to the smallest it was, as that is what was evicted for; then to what it is.
+    // First the smallest that it was, because that is what entries were evicted for; then what it is.
     const shrunk = smallestBytes < announcedBytes ? integerText(SIZE_UPDATE, smallestBytes) : '';
-    const reached = Math.min(smallestBytes, announcedBytes);
-    return reached === table.maxBytes ? shrunk : shrunk + integerText(SIZE_UPDATE, table.maxBytes);
+    return smallestBytes === table.maxBytes ? shrunk : shrunk + integerText(SIZE_UPDATE, table.maxBytes);
   }
 
   /** The block for name, value, name, value …; names in lower case, no character above U+00FF. */

@@ -31,6 +31,7 @@ test('an index of 0, or beyond both tables, is an error (RFC 7541 §2.3.3, §6.1
 test('an integer that is too long is an error, in value and in octets (RFC 7541 §5.1)', () => {
   refused('ff 80 80 80 80 00'); // only zeros
   refused('ff ff ff ff ff 0f');
+  refused('0f 80 80 80 80 00 01 62');
   refused(`00 7f${' 80'.repeat(100)} 01`);
   refused(`3f${' ff'.repeat(100)} 01`);
   assert.deepEqual(decode(new HpackDecoder(4096), '0f 80 80 80 00 01 62'), ['accept-charset: b'], 'some zeros may be');
@@ -51,6 +52,7 @@ test('a size update is taken at the beginning of a block only, and two at most (
   assert.deepEqual(decode(new HpackDecoder(4096), '20 3f e1 1f 82'), [':method: GET']);
   assert.deepEqual(decode(new HpackDecoder(4096), '20'), []);
   refused('82 20');
+  refused('82 20 01 61 01 62');
   refused('20 82 20');
   refused('20 20 20 82');
 });
@@ -75,9 +77,16 @@ test('a lowered setting, once acknowledged, has to be confirmed by the next bloc
   assert.deepEqual(decode(lowered(), '3f 45 82'), [':method: GET']);
   assert.deepEqual(decode(lowered(), '20 3f 45 82'), [':method: GET']);
 
+  const raisedABit = lowered();
+  raisedABit.setTableMaxBytes(200);
+  refused('3f a9 01 82', raisedABit); // to 200, but it was 100 in between
+
   const raised = lowered();
   raised.setTableMaxBytes(4096);
   refused('82', raised);
+  const raisedAndTold = lowered();
+  raisedAndTold.setTableMaxBytes(4096);
+  refused('3f e1 1f 82', raisedAndTold);
   const raisedAgain = lowered();
   raisedAgain.setTableMaxBytes(4096);
   assert.deepEqual(decode(raisedAgain, '3f 45 3f e1 1f 82'), [':method: GET']);

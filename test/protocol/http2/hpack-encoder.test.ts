@@ -34,6 +34,26 @@ test('a name that has an entry is not spelt out again', () => {
   assert.equal(hex(encoder.encode(['x-custom', '!'])), '7e0121');
 });
 
+test('a name is taken from its newest entry, which is there as long as any', () => {
+  const encoder = new HpackEncoder();
+  const decoder = new HpackDecoder(4096);
+  encoder.setTableMaxBytes(100);
+  for (const value of ['1', '2', '3', '4']) {
+    const pair = ['x-custom', value];
+    assert.deepEqual(decode(decoder, encoder.encode(pair)), pair);
+  }
+});
+
+test('indices of more than one octet name the right lines (RFC 7541 §5.1)', () => {
+  const encoder = new HpackEncoder();
+  const decoder = new HpackDecoder(4096);
+  const pairs = Array.from({ length: 100 }, (_, i) => [`x-${i}`, '']).flat();
+  decode(decoder, encoder.encode(pairs));
+  const block = encoder.encode(pairs);
+  assert.equal(block.length, 65 + 35 * 2, 'from 127 on there are two');
+  assert.deepEqual(decode(decoder, block), pairs);
+});
+
 test('secrets are never indexed, and say so to the next hop (RFC 7541 §7.1.3)', () => {
   const secrets = [
     ['authorization', 'Basic dXNlcjpwYXNzd29yZA=='],
@@ -108,6 +128,8 @@ test('a limit that changed twice is announced by the smallest, then the last (RF
   assert.equal(encoder.prefix(), '');
   encoder.setTableMaxBytes(2000);
   assert.equal(hex(encoder.prefix()), '3fb10f');
+  encoder.setTableMaxBytes(159);
+  assert.equal(hex(encoder.prefix()), '3f8001');
   encoder.setTableMaxBytes(0);
   encoder.setTableMaxBytes(2000);
   assert.equal(hex(encoder.prefix()), '203fb10f');
@@ -143,6 +165,8 @@ test('a stateless block means the same on every connection, whatever was there b
     assert.deepEqual(decode(decoder, block), pairs);
     assert.equal(decoder.version, before);
   }
+  const longCookie = encodeStateless(['cookie', 'c'.repeat(30)]);
+  assert.equal(longCookie.charCodeAt(0) & 0xf0, 0, 'the next hop may keep it');
   encoder.setTableMaxBytes(100);
   decoder.setTableMaxBytes(100);
   assert.deepEqual(decode(decoder, encoder.prefix() + block), pairs);

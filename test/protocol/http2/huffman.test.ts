@@ -90,6 +90,14 @@ test('any text comes back, from anywhere in a buffer', () => {
   fc.assert(property, { numRuns: 300 });
 });
 
+test('a long text comes back', () => {
+  assert.equal(decode('00'.repeat(25_000)), '0'.repeat(40_000));
+  const text = 'the quick brown fox '.repeat(2000);
+  const coded = encodeHuffman(text);
+  assert.ok(coded !== null && coded.length < text.length);
+  assert.equal(decodeHuffman(Buffer.from(coded, 'latin1'), 0, coded.length), text);
+});
+
 test('what decodes is what its text is coded to: no string has two codes', () => {
   const property = fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
     const text = decodeHuffman(bytes, 0, bytes.length);
