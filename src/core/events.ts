@@ -11,6 +11,14 @@ export interface Events {
   'connection:accept': { listener: string; connectionId: number; peer: string };
   'connection:refuse': { listener: string; peer: string; reason: string };
   'connection:close': { listener: string; connectionId: number; peer: string; reason: CloseReason };
+  /** Hands were not shaken; `error` says what went wrong. */
+  'handshake:fail': { listener: string; connectionId: number; peer: string; error: Error };
+  /** Other certificates are in force from now on. */
+  'tls:reload': { listener: string; sources: readonly string[] };
+  /** New certificates were refused, or their files cannot be watched; those in force stay. */
+  'tls:error': { listener: string; error: Error };
+  /** A certificate that was just read has ceased to be valid. */
+  'tls:expired': { listener: string; source: string; validTo: Date };
   'request:start': { connectionId: number; method: string; target: string };
   'request:end': { connectionId: number; method: string; target: string; status: number; durationMs: number };
   /** What came was no request; it was answered with `status` and the connection closed. */

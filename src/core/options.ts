@@ -9,6 +9,7 @@ const UNITS: readonly { readonly suffix: string; readonly want: string; readonly
       want: 'a whole number of bytes, 0 or more',
       fits: (value) => Number.isSafeInteger(value) && value >= 0,
     },
+    { suffix: 'PerSec', want: 'a number above 0', fits: (value) => Number.isFinite(value) && value > 0 },
     {
       suffix: 'BytesPerSec',
       want: 'bytes per second, 0 or more',

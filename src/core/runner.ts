@@ -27,6 +27,10 @@ export const CLOSE_REASONS = {
   'drain-forced': { mayHaveLostRequest: true },
   /** Cut off in the middle of something by `close()`. */
   'server-closed': { mayHaveLostRequest: true },
+  'handshake-failed': { mayHaveLostRequest: false },
+  'handshake-timeout': { mayHaveLostRequest: false },
+  /** Over `handshakeMaxCount` or `handshakeMaxPerSec`. */
+  'handshake-refused': { mayHaveLostRequest: false },
   'taken-over': { mayHaveLostRequest: false },
   'socket-error': { mayHaveLostRequest: true },
   reconciled: { mayHaveLostRequest: true },

@@ -4,13 +4,17 @@ import { channel } from '../core/events.ts';
 import { bodyReady, type Handler } from '../core/handler.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Admission, CloseReason, ConnectionLimits, ConnectionRunner, Refusal, Service } from '../core/runner.ts';
+import type { HandshakeRefusal } from '../transport/tls/handshake-budget.ts';
+import type { TlsOptions } from '../transport/tls/options.ts';
+import { Termination } from '../transport/tls/termination.ts';
 import { type AcceptQueue, emptied } from './accept-queue.ts';
 import { addressText, listenOn, parseBind } from './bind.ts';
 import { connectionCeiling, PeerBudget, refusedCeiling } from './budget.ts';
 import { ServerConnection } from './connection.ts';
 import { Generation } from './generation.ts';
+import { Handshake, type HandshakeOwner } from './handshake.ts';
 import { Hold } from './hold.ts';
-import { runnerFor } from './negotiate.ts';
+import { alpnNames, alpnRunners, runnerFor } from './negotiate.ts';
 import { type ListenerSettings, sweepPeriodMs } from './options.ts';
 
 const opened = channel('listener:open');
@@ -47,7 +51,7 @@ export class Listener implements AcceptQueue, Service {
   readonly life: Lifecycle;
   readonly connections = new Set<ServerConnection>();
   readonly connectionMaxCount: number;
-  readonly refused = new Map<Refusal, number>();
+  readonly refused = new Map<Refusal | HandshakeRefusal, number>();
   readonly closed = new Map<CloseReason, number>();
   /** Requests that were given to a handler since the start, and how many of them are not done. */
   servedCount = 0;
@@ -59,6 +63,7 @@ export class Listener implements AcceptQueue, Service {
   readonly date: DateValue;
   private readonly times: DrainTimes;
   private readonly runner: ConnectionRunner;
+  private readonly tls: HandshakeOwner | null;
   private readonly net: NetServer;
   private readonly peers: PeerBudget | null;
   private sweepTimer: ClockTimer | null = null;
@@ -80,6 +85,7 @@ export class Listener implements AcceptQueue, Service {
     this.settings = settings;
     this.clock = clock;
     this.runner = runnerFor(settings);
+    this.tls = settings.tls === undefined ? null : this.shakesHands(settings, settings.tls);
     this.connectionMaxCount = Math.min(settings.limits.connectionMaxCount, connectionCeiling());
     this.refusedMaxCount = refusedCeiling(this.connectionMaxCount);
     const { connectionPerPeerMaxCount } = settings.limits;
@@ -88,7 +94,7 @@ export class Listener implements AcceptQueue, Service {
     this.times = times;
     this.net = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
     this.life = parent.open({
-      onDrain: () => this.sweepEvery(sweepPeriodMs(settings.limits, times.quietMs)),
+      onDrain: () => this.sweepEvery(sweepPeriodMs(settings, times.quietMs)),
       onClose: (reason) => this.end(reason),
     });
     this.life.begin(); // the accept queue: work until `stopAccepting` has emptied it
@@ -106,7 +112,8 @@ export class Listener implements AcceptQueue, Service {
       this.address = { host: shown.address, port: shown.port };
       this.unnamedPeer = '';
     } else this.address = { host: shown ?? addressText(bind), port: 0 };
-    this.sweepEvery(sweepPeriodMs(settings.limits));
+    this.sweepEvery(sweepPeriodMs(settings));
+    this.tls?.termination.open();
     if (settings.reconcileMs !== null) {
       this.reconcileTimer = this.clock.every(settings.reconcileMs, () => this.reconcile());
     }
@@ -209,23 +216,24 @@ export class Listener implements AcceptQueue, Service {
       return;
     }
     lastConnectionId += 1;
-    const { life, onClosed, unnamedPeer } = this;
-    const connection = new ServerConnection(lastConnectionId, socket, life, this, onClosed, unnamedPeer);
+    const { life, onClosed, unnamedPeer, tls } = this;
+    const facts = { secure: tls !== null, unnamed: unnamedPeer };
+    const connection = new ServerConnection(lastConnectionId, socket, life, this, onClosed, facts);
     this.connections.add(connection);
     // Asked now, where it will be wanted at the end: a closed socket has forgotten it.
     if (this.peers !== null || connectionClosed.heard) void connection.peer.address;
     if (accepted.heard) {
       accepted.publish({ listener: this.name, connectionId: connection.id, peer: connection.peer.address });
     }
-    this.runner.run(connection);
+    if (tls === null) this.runner.run(connection);
+    else connection.attend(new Handshake(connection, tls));
   }
 
   private refuse(socket: Socket, reason: Refusal): void {
-    this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
-    if (refusedEvent.heard)
-      refusedEvent.publish({ listener: this.name, peer: socket.remoteAddress ?? this.unnamedPeer, reason });
+    this.countRefused(socket.remoteAddress ?? this.unnamedPeer, reason);
     socket.on('error', () => undefined);
-    if (this.refusedSockets.size >= this.refusedMaxCount) {
+    // What could be said over TLS would cost a handshake.
+    if (this.tls !== null || this.refusedSockets.size >= this.refusedMaxCount) {
       socket.destroy();
       return;
     }
@@ -233,6 +241,20 @@ export class Listener implements AcceptQueue, Service {
     socket.on('close', () => this.refusedSockets.delete(socket));
     socket.resume();
     this.runner.refuse(socket, reason);
+  }
+
+  private countRefused(peer: string, reason: Refusal | HandshakeRefusal): void {
+    this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
+    if (refusedEvent.heard) refusedEvent.publish({ listener: this.name, peer, reason });
+  }
+
+  private shakesHands(settings: ListenerSettings, tls: TlsOptions): HandshakeOwner {
+    return {
+      name: settings.name,
+      termination: new Termination(settings.name, tls, alpnNames(settings), this.clock),
+      runnerFor: alpnRunners(settings),
+      countRefused: ({ peer }, reason) => this.countRefused(peer.address, reason),
+    };
   }
 
   private readonly onClosed = (connection: ServerConnection, reason: CloseReason): void => {
@@ -287,6 +309,7 @@ export class Listener implements AcceptQueue, Service {
 
   private end(reason: string): void {
     this.stopListening();
+    this.tls?.termination.close();
     this.sweepTimer?.cancel();
     this.reconcileTimer?.cancel();
     for (const socket of this.refusedSockets.keys()) socket.destroy();

@@ -2,6 +2,7 @@ import type { BodyMode, Handler } from '../core/handler.ts';
 import { withDefaults } from '../core/options.ts';
 import type { ConnectionRunner } from '../core/runner.ts';
 import { HTTP1_DEFAULTS, HTTP1_OFFABLE, type Http1Limits } from '../protocol/http1/options.ts';
+import { type TlsOptions, tlsSettings } from '../transport/tls/options.ts';
 
 /** What a listener allows. `null` is off. */
 export interface Limits extends Http1Limits {
@@ -53,6 +54,8 @@ export interface ListenerOptions {
   readonly bind: string;
   /** What its connections may speak. Default `['http1']`. */
   readonly protocols?: readonly ProtocolName[] | undefined;
+  /** Speaks TLS, and HTTPS with it; `certificates` must be given. */
+  readonly tls?: Partial<TlsOptions> | undefined;
   readonly limits?: Partial<Limits> | undefined;
   /** Whether bodies are read whole before the handler runs. Default `auto`. */
   readonly body?: BodyMode | undefined;
@@ -76,6 +79,7 @@ const LISTENER_DEFAULTS: Required<ListenerOptions> = {
   name: undefined,
   bind: '',
   protocols: DEFAULT_PROTOCOLS,
+  tls: undefined,
   limits: undefined,
   body: 'auto',
   backlogCount: 1024,
@@ -90,6 +94,7 @@ const LISTENER_DEFAULTS: Required<ListenerOptions> = {
 export interface ListenerSettings extends ListenerOptions {
   readonly name: string;
   readonly protocols: readonly ProtocolName[];
+  readonly tls: TlsOptions | undefined;
   readonly limits: Limits;
   readonly body: BodyMode;
   readonly backlogCount: number;
@@ -119,6 +124,7 @@ export function listenerSettings(given: ListenerOptions): ListenerSettings {
     ...options,
     name: options.name ?? options.bind,
     protocols,
+    tls: options.tls === undefined ? undefined : tlsSettings(`${what} tls`, options.tls),
     limits: withDefaults(`${what} limits`, LIMIT_DEFAULTS, options.limits, LIMITS_OFFABLE),
     body: options.body,
     backlogCount: options.backlogCount ?? 1024,
@@ -132,9 +138,10 @@ export const drainSettings = (given: Partial<DrainOptions> | undefined, defaults
   withDefaults('drain', defaults, given, ['streamGraceMs']);
 
 /** How often deadlines are checked: every 250 ms, or a quarter of the shortest timeout; in a drain, of its quiet window. */
-export function sweepPeriodMs(limits: Limits, quietMs: number | null = null): number {
+export function sweepPeriodMs({ limits, tls }: ListenerSettings, quietMs: number | null = null): number {
   const { headTimeoutMs, idleTimeoutMs, writeStallTimeoutMs, handlerTimeoutMs } = limits;
-  const timeouts = [headTimeoutMs, idleTimeoutMs, writeStallTimeoutMs, handlerTimeoutMs, quietMs];
+  const handshakeMs = tls?.handshakeTimeoutMs ?? null;
+  const timeouts = [headTimeoutMs, idleTimeoutMs, writeStallTimeoutMs, handlerTimeoutMs, handshakeMs, quietMs];
   const shortest = Math.min(...timeouts.filter((ms) => ms !== null && ms > 0).map(Number));
   return Math.max(1, Math.min(250, shortest / 4));
 }

@@ -1,5 +1,6 @@
 import type { Phase } from '../core/lifecycle.ts';
 import type { Activity, CloseReason, Refusal } from '../core/runner.ts';
+import type { HandshakeRefusal } from '../transport/tls/handshake-budget.ts';
 import type { DrainStage } from './drain.ts';
 import type { Listener, ListenerAddress } from './listener.ts';
 
@@ -14,7 +15,7 @@ export interface ListenerStatus {
   /** The budget in force: the configured one, or what the process's file limit leaves. */
   readonly connectionMaxCount: number;
   readonly requests: { readonly served: number; readonly inFlight: number };
-  readonly refused: Readonly<Partial<Record<Refusal, number>>>;
+  readonly refused: Readonly<Partial<Record<Refusal | HandshakeRefusal, number>>>;
   readonly closed: Readonly<Partial<Record<CloseReason, number>>>;
 }
 
@@ -26,7 +27,7 @@ export interface ServerStatus {
   readonly drain: DrainStage | null;
   readonly connections: ConnectionCounts;
   readonly requests: { readonly served: number; readonly inFlight: number };
-  readonly refused: Readonly<Partial<Record<Refusal, number>>>;
+  readonly refused: Readonly<Partial<Record<Refusal | HandshakeRefusal, number>>>;
   readonly listeners: readonly ListenerStatus[];
 }
 

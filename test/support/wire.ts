@@ -1,4 +1,6 @@
 import { createConnection, type Socket } from 'node:net';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { TEST_AUTHORITY } from './certificates.ts';
 
 /** A wait that has not ended by then never will; no test waits this long when it passes. */
 const DEADLINE_MS = 8000;
@@ -55,6 +57,19 @@ export class Wire {
       wire.socket.once('connect', resolve).once('error', reject);
     });
     return wire;
+  }
+
+  /** Connects with TLS, to `localhost` unless the options say otherwise. Rejects when the handshake fails. */
+  static async secure(port: number, options: ConnectionOptions = {}): Promise<Wire & { readonly socket: TLSSocket }> {
+    const trust = { ca: TEST_AUTHORITY.cert, servername: 'localhost' };
+    // The types leave `allowHalfOpen` out, which is documented.
+    const halfOpen = { allowHalfOpen: true };
+    const socket = connect({ port, host: '127.0.0.1', ...halfOpen, ...trust, ...options });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('secureConnect', resolve).once('error', reject);
+      socket.once('close', () => reject(new Error('closed within the handshake')));
+    });
+    return Object.assign(new Wire(socket), { socket });
   }
 
   /** Sends text as latin-1, or bytes. */
