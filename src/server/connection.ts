@@ -95,7 +95,9 @@ export class ServerConnection implements Connection {
   /** From now on everything goes through TLS. */
   secure(socket: TLSSocket): void {
     this.socket = socket;
-    socket.on('error', this.onError).on('close', () => socket.removeAllListeners());
+    socket.on('error', this.onError);
+    // As below; but what was being written when it was cut off fails afterwards, and says so.
+    socket.on('close', () => socket.removeAllListeners().on('error', ignore));
     // Once hands are shaken, Node reports what is wrong with a record by this event only, and closes nothing.
     socket.on('_tlsError', () => {
       if (this.activity !== 'handshake') this.close('socket-error');
@@ -171,6 +173,8 @@ export class ServerConnection implements Connection {
     this.life.close(reason);
   }
 }
+
+const ignore = (): void => undefined;
 
 function resetBy(error: Error): boolean {
   return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');

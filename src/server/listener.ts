@@ -5,7 +5,7 @@ import { bodyReady, type Handler } from '../core/handler.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Admission, CloseReason, ConnectionLimits, ConnectionRunner, Refusal, Service } from '../core/runner.ts';
 import type { HandshakeRefusal } from '../transport/tls/handshake-budget.ts';
-import type { TlsOptions } from '../transport/tls/options.ts';
+import { type TlsOptions, tlsSettings } from '../transport/tls/options.ts';
 import { Termination } from '../transport/tls/termination.ts';
 import { type AcceptQueue, emptied } from './accept-queue.ts';
 import { addressText, listenOn, parseBind } from './bind.ts';
@@ -94,7 +94,7 @@ export class Listener implements AcceptQueue, Service {
     this.times = times;
     this.net = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
     this.life = parent.open({
-      onDrain: () => this.sweepEvery(sweepPeriodMs(settings, times.quietMs)),
+      onDrain: () => this.sweepEvery(times.quietMs),
       onClose: (reason) => this.end(reason),
     });
     this.life.begin(); // the accept queue: work until `stopAccepting` has emptied it
@@ -112,7 +112,7 @@ export class Listener implements AcceptQueue, Service {
       this.address = { host: shown.address, port: shown.port };
       this.unnamedPeer = '';
     } else this.address = { host: shown ?? addressText(bind), port: 0 };
-    this.sweepEvery(sweepPeriodMs(settings));
+    this.sweepEvery(null);
     this.tls?.termination.open();
     if (settings.reconcileMs !== null) {
       this.reconcileTimer = this.clock.every(settings.reconcileMs, () => this.reconcile());
@@ -148,6 +148,22 @@ export class Listener implements AcceptQueue, Service {
     this.handler = bodyReady(handler, this.settings.body);
     this.generation = new Generation(this.holding ? this.hold.before(this.handler) : this.handler, () => this.ended());
     before.retire(onRetired);
+  }
+
+  /**
+   * Takes other TLS options, or reads the files again, for the connections from now on. Throws `CertificateError` or
+   * `TypeError`, and then nothing has changed.
+   */
+  updateTls(given?: Partial<TlsOptions>): void {
+    if (this.tls === null) throw new TypeError(`listener ${this.name} was opened without tls`);
+    const settings = given === undefined ? undefined : tlsSettings(`listener ${this.name}: tls`, given);
+    this.tls.termination.update(settings);
+    this.sweepEvery(this.life.phase === 'draining' ? this.times.quietMs : null);
+  }
+
+  /** Whether connections are HTTPS. */
+  get secure(): boolean {
+    return this.tls !== null;
   }
 
   admit(): Admission | null {
@@ -230,7 +246,7 @@ export class Listener implements AcceptQueue, Service {
   }
 
   private refuse(socket: Socket, reason: Refusal): void {
-    this.countRefused(socket.remoteAddress ?? this.unnamedPeer, reason);
+    this.countRefused(reason, () => socket.remoteAddress ?? this.unnamedPeer);
     socket.on('error', () => undefined);
     // What could be said over TLS would cost a handshake.
     if (this.tls !== null || this.refusedSockets.size >= this.refusedMaxCount) {
@@ -243,9 +259,9 @@ export class Listener implements AcceptQueue, Service {
     this.runner.refuse(socket, reason);
   }
 
-  private countRefused(peer: string, reason: Refusal | HandshakeRefusal): void {
+  private countRefused(reason: Refusal | HandshakeRefusal, peer: () => string): void {
     this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
-    if (refusedEvent.heard) refusedEvent.publish({ listener: this.name, peer, reason });
+    if (refusedEvent.heard) refusedEvent.publish({ listener: this.name, peer: peer(), reason });
   }
 
   private shakesHands(settings: ListenerSettings, tls: TlsOptions): HandshakeOwner {
@@ -253,7 +269,7 @@ export class Listener implements AcceptQueue, Service {
       name: settings.name,
       termination: new Termination(settings.name, tls, alpnNames(settings), this.clock),
       runnerFor: alpnRunners(settings),
-      countRefused: ({ peer }, reason) => this.countRefused(peer.address, reason),
+      countRefused: ({ peer }, reason) => this.countRefused(reason, () => peer.address),
     };
   }
 
@@ -267,7 +283,10 @@ export class Listener implements AcceptQueue, Service {
     }
   };
 
-  private sweepEvery(periodMs: number): void {
+  /** Sweeps as often as the shortest timeout asks for; in a drain, its quiet window too. */
+  private sweepEvery(quietMs: number | null): void {
+    const { limits } = this.settings;
+    const periodMs = sweepPeriodMs(limits, [quietMs, this.tls?.termination.settings.handshakeTimeoutMs ?? null]);
     this.sweepTimer?.cancel();
     // Once the event loop has polled: what has arrived in time is read before a deadline is judged.
     this.sweepTimer = this.clock.every(periodMs, () => {

@@ -137,11 +137,10 @@ export function listenerSettings(given: ListenerOptions): ListenerSettings {
 export const drainSettings = (given: Partial<DrainOptions> | undefined, defaults = DRAIN_DEFAULTS): DrainOptions =>
   withDefaults('drain', defaults, given, ['streamGraceMs']);
 
-/** How often deadlines are checked: every 250 ms, or a quarter of the shortest timeout; in a drain, of its quiet window. */
-export function sweepPeriodMs({ limits, tls }: ListenerSettings, quietMs: number | null = null): number {
+/** How often deadlines are checked: every 250 ms, or a quarter of the shortest timeout, those of `others` included. */
+export function sweepPeriodMs(limits: Limits, others: readonly (number | null)[]): number {
   const { headTimeoutMs, idleTimeoutMs, writeStallTimeoutMs, handlerTimeoutMs } = limits;
-  const handshakeMs = tls?.handshakeTimeoutMs ?? null;
-  const timeouts = [headTimeoutMs, idleTimeoutMs, writeStallTimeoutMs, handlerTimeoutMs, handshakeMs, quietMs];
+  const timeouts = [headTimeoutMs, idleTimeoutMs, writeStallTimeoutMs, handlerTimeoutMs, ...others];
   const shortest = Math.min(...timeouts.filter((ms) => ms !== null && ms > 0).map(Number));
   return Math.max(1, Math.min(250, shortest / 4));
 }

@@ -2,6 +2,7 @@ import { type Clock, DateValue, systemClock } from '../core/clock.ts';
 import type { Handler } from '../core/handler.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { withDefaults } from '../core/options.ts';
+import type { TlsOptions } from '../transport/tls/options.ts';
 import { Drain, type DrainReport } from './drain.ts';
 import { type DrainTimes, Listener, type ListenerAddress } from './listener.ts';
 import { type DrainOptions, drainSettings, type ListenerOptions, listenerSettings } from './options.ts';
@@ -28,12 +29,18 @@ export interface ReloadOptions {
 /** A running server. */
 export interface Server {
   /** In the order of the options. */
-  readonly listeners: readonly { readonly name: string; readonly address: ListenerAddress }[];
+  readonly listeners: readonly { readonly name: string; readonly address: ListenerAddress; readonly secure: boolean }[];
   /** This moment's phase and counts; never waits. */
   status(): ServerStatus;
   info(): ServerInfo;
   /** Swaps the handler: the next requests get it, those in flight keep theirs. */
   reload(handler: Handler, options?: ReloadOptions): void;
+  /**
+   * Reads the certificates of a listener again, or takes other TLS options for it: the next handshakes get them, and
+   * connections keep what they have. Without a name it concerns every listener that speaks TLS. Throws `CertificateError`
+   * or `TypeError` when they cannot be used, and what was in force stays.
+   */
+  updateTls(listener?: string, tls?: Partial<TlsOptions>): void;
   /** Starts a drain and returns at once. A second call changes nothing. */
   beginDrain(options?: Partial<DrainOptions>): void;
   /** Starts a drain, or joins the one that runs. Resolves when everything is closed; never rejects. */
@@ -145,6 +152,23 @@ class RunningServer implements Server, DrainTimes {
     for (const listener of this.listeners) {
       listener.use(options.listeners?.[listener.name] ?? listener.settings.handler ?? handler, retired);
     }
+  }
+
+  updateTls(name?: string, tls?: Partial<TlsOptions>): void {
+    const chosen = this.listeners.filter((listener) => (name === undefined ? listener.secure : listener.name === name));
+    if (chosen.length === 0) {
+      throw new TypeError(`updateTls: there is no listener ${name === undefined ? 'with tls' : `named ${name}`}`);
+    }
+    const errors: unknown[] = [];
+    for (const listener of chosen) {
+      try {
+        listener.updateTls(tls);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    // One that cannot be used does not keep the others from being renewed.
+    if (errors.length > 0) throw errors[0];
   }
 
   beginDrain(options?: Partial<DrainOptions>): void {

@@ -107,6 +107,9 @@ test('a socket that fails in another way than by a reset ends with the reason so
 
 test('every reason is met by a test of the server', () => {
   const elsewhere = [
+    'handshake-failed',
+    'handshake-timeout',
+    'handshake-refused',
     'drained-idle',
     'drained-raced',
     'drained-answered',

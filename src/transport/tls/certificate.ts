@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { type CertificateOptions, isPath, type PemSource } from './options.ts';
+import type { PemSource } from '../pem.ts';
+import { type CertificateOptions, isPath } from './options.ts';
 
 /** A certificate or key that cannot be used; the message is one line that says where, what and what to do. */
 export class CertificateError extends Error {

@@ -1,8 +1,6 @@
 import { inspect } from 'node:util';
 import { withDefaults } from '../../core/options.ts';
-
-/** Text or bytes that are PEM, or the path of a file with PEM in it. */
-export type PemSource = string | Uint8Array;
+import type { PemSource } from '../pem.ts';
 
 /** A certificate and its key. */
 export interface CertificateOptions {
