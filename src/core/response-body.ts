@@ -25,6 +25,13 @@ function checkStatus({ status, takeover }: HttpResponse, method: string, switche
   }
 }
 
+/** Throws `TypeError` when this is no informational status (RFC 9110 §15.2); 101 ends the exchange and is none here. */
+export function checkInformational(status: number): void {
+  if (!Number.isInteger(status) || status < 100 || status > 199 || status === 101) {
+    throw new TypeError(`${status} is not an informational status (RFC 9110 §15.2)`);
+  }
+}
+
 /**
  * What is sent of a response's body to a request with this method (RFC 9110 §6.4.1). `fields` are the handler's.
  * Throws `response-invalid` when it cannot be sent: while nothing is sent yet, that is still an answer.

@@ -17,6 +17,10 @@ export const CLOSE_REASONS = {
   'requests-exhausted': { mayHaveLostRequest: false },
   'bad-request': { mayHaveLostRequest: false },
   'request-timeout': { mayHaveLostRequest: false },
+  /** It broke a rule of HTTP/2 that every stream depends on; what ran was cut off. */
+  'protocol-error': { mayHaveLostRequest: false },
+  /** It did too much of what costs us more than it costs the client. */
+  'enhance-your-calm': { mayHaveLostRequest: false },
   'write-stall': { mayHaveLostRequest: true },
   'response-broken': { mayHaveLostRequest: true },
   'drained-idle': { mayHaveLostRequest: false },

@@ -2,6 +2,7 @@ import type { BodyMode, Handler } from '../core/handler.ts';
 import { withDefaults } from '../core/options.ts';
 import type { ConnectionRunner } from '../core/runner.ts';
 import { HTTP1_DEFAULTS, HTTP1_OFFABLE, type Http1Limits } from '../protocol/http1/options.ts';
+import { type Http2Options, http2Options } from '../protocol/http2/options.ts';
 import { type TlsOptions, tlsSettings } from '../transport/tls/options.ts';
 
 /** What a listener allows. `null` is off. */
@@ -43,7 +44,7 @@ export const DRAIN_DEFAULTS: Readonly<DrainOptions> = {
 };
 
 /** The protocols that a listener can speak. */
-export const PROTOCOLS = ['http1'] as const;
+export const PROTOCOLS = ['http1', 'h2'] as const;
 export type ProtocolName = (typeof PROTOCOLS)[number];
 
 /** One address that is listened on. */
@@ -57,6 +58,8 @@ export interface ListenerOptions {
   /** Speaks TLS, and HTTPS with it; `certificates` must be given. */
   readonly tls?: Partial<TlsOptions> | undefined;
   readonly limits?: Partial<Limits> | undefined;
+  /** What its HTTP/2 connections allow beyond the limits. */
+  readonly http2?: Partial<Http2Options> | undefined;
   /** Whether bodies are read whole before the handler runs. Default `auto`. */
   readonly body?: BodyMode | undefined;
   /** Connections the kernel queues before they are accepted. Default 1024. */
@@ -81,6 +84,7 @@ const LISTENER_DEFAULTS: Required<ListenerOptions> = {
   protocols: DEFAULT_PROTOCOLS,
   tls: undefined,
   limits: undefined,
+  http2: undefined,
   body: 'auto',
   backlogCount: 1024,
   reusePort: false,
@@ -96,6 +100,7 @@ export interface ListenerSettings extends ListenerOptions {
   readonly protocols: readonly ProtocolName[];
   readonly tls: TlsOptions | undefined;
   readonly limits: Limits;
+  readonly http2: Http2Options;
   readonly body: BodyMode;
   readonly backlogCount: number;
   readonly reusePort: boolean;
@@ -126,6 +131,7 @@ export function listenerSettings(given: ListenerOptions): ListenerSettings {
     protocols,
     tls: options.tls === undefined ? undefined : tlsSettings(`${what} tls`, options.tls),
     limits: withDefaults(`${what} limits`, LIMIT_DEFAULTS, options.limits, LIMITS_OFFABLE),
+    http2: http2Options(`${what} http2`, options.http2),
     body: options.body,
     backlogCount: options.backlogCount ?? 1024,
     reusePort: options.reusePort ?? false,

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { BodyStream } from '../../core/body-source.ts';
 import { HeaderFields } from '../../core/headers.ts';
 import type { HttpResponse, InformationalResponse } from '../../core/message.ts';
-import { responseContent } from '../../core/response-body.ts';
+import { checkInformational, responseContent } from '../../core/response-body.ts';
 
 /** How a response body is delimited on the wire. `close`: by the end of the connection, for HTTP/1.0 clients. */
 export type BodyFraming =
@@ -43,9 +43,7 @@ const statusLine = (status: number): string => STATUS_LINES[status] ?? `HTTP/1.1
 /** An informational response, whole (RFC 9110 §15.2); it has no framing. Throws `TypeError` when it is none. */
 export function informationalHead(response: InformationalResponse): string {
   const { status } = response;
-  if (!Number.isInteger(status) || status < 100 || status > 199 || status === 101) {
-    throw new TypeError(`${status} is not an informational status (RFC 9110 §15.2)`);
-  }
+  checkInformational(status);
   return `${statusLine(status)}${HeaderFields.from(response.headers).endToEnd.without(CONTENT_LENGTH).text}\r\n`;
 }
 

@@ -60,6 +60,8 @@ class SearchableTable extends DynamicTable {
  * one string; they have to leave in the order in which they were encoded (RFC 7541 §2.2).
  */
 export class HpackEncoder {
+  /** Changes with the table: a block that has not changed it may be sent again while this is the same. */
+  version = 0;
   private readonly table = new SearchableTable();
   /** The size that the peer's decoder has, as far as it was told. */
   private announcedBytes = TABLE_DEFAULT_BYTES;
@@ -71,6 +73,7 @@ export class HpackEncoder {
    * block (RFC 7541 §4.2).
    */
   setTableMaxBytes(bytes: number): void {
+    this.version += 1;
     this.table.resize(Math.min(bytes, TABLE_DEFAULT_BYTES));
     this.smallestBytes = Math.min(this.smallestBytes, this.table.maxBytes);
   }
@@ -112,6 +115,7 @@ export class HpackEncoder {
       return this.nameText(WITHOUT_INDEXING, name, kept) + stringText(value);
     }
     const start = known === undefined ? this.nameText(WITH_INDEXING, name, kept) : known.indexingStart;
+    this.version += 1;
     this.table.insert(new FieldLine(ownCopy(name), ownCopy(value)));
     return start + stringText(value);
   }

@@ -1,0 +1,106 @@
+import { asBuffer, openSource } from '../../core/body-source.ts';
+import { HeaderFields } from '../../core/headers.ts';
+import { discardBody, type HttpResponse, type InformationalResponse } from '../../core/message.ts';
+import { checkInformational, responseContent } from '../../core/response-body.ts';
+import type { Http2Exchange } from './exchange.ts';
+import { FLAG, FRAME, frameHeader, headersFrames } from './frame.ts';
+import { COPIED_MAX_BYTES } from './options.ts';
+import { ResponseBlocks } from './response-block.ts';
+import type { Session } from './session.ts';
+import type { Http2Stream } from './stream.ts';
+
+/** Writes responses on one connection. */
+export class ResponseWriter {
+  private readonly session: Session;
+  private readonly blocks: ResponseBlocks;
+
+  constructor(session: Session) {
+    this.session = session;
+    this.blocks = new ResponseBlocks(session.encoder);
+  }
+
+  /** Throws `TypeError` when it is none. */
+  inform(stream: Http2Stream, response: InformationalResponse): void {
+    checkInformational(response.status);
+    const fields = HeaderFields.from(response.headers).endToEnd;
+    this.session.writeHeaders(stream, this.blocks.informational(response.status, fields), false);
+  }
+
+  /**
+   * Sends a response, or begins to. Throws, with nothing sent, when it cannot be sent. `onBroken`: its body failed in
+   * the middle. `onTakeover`: the head is sent, and the stream is the new owner's.
+   */
+  send(
+    exchange: Http2Exchange,
+    response: HttpResponse,
+    date: string,
+    onBroken: (error: Error) => void,
+    onTakeover: () => void,
+  ): void {
+    const { session } = this;
+    const { head, stream } = exchange;
+    const given = HeaderFields.from(response.headers);
+    const content = responseContent(response, given, head.method, head.upgrade !== null);
+    const fields = given.endToEnd;
+    // The client of an extended CONNECT waits for a 2xx (RFC 8441 §5).
+    const status = response.status === 101 ? 200 : response.status;
+    exchange.status = status;
+    if (response.takeover !== undefined) {
+      discardBody(response.body);
+      session.writeHeaders(stream, this.blocks.final(status, fields, null, date), false);
+      onTakeover();
+      return;
+    }
+    if (content.kind === 'none' || head.method === 'HEAD') {
+      const lengthBytes = content.kind === 'none' ? null : content.lengthBytes;
+      discardBody(response.body);
+      session.writeHeaders(stream, this.blocks.final(status, fields, lengthBytes, date), true);
+      return;
+    }
+    if (content.kind === 'whole') {
+      this.whole(
+        stream,
+        this.blocks.final(status, fields, content.lengthBytes, date),
+        content.bytes,
+        content.lengthBytes,
+      );
+      return;
+    }
+    const source = openSource(content.source);
+    session.writeHeaders(stream, this.blocks.final(status, fields, content.lengthBytes, date), false);
+    const onDone = (error: Error | null): void => {
+      if (error !== null && !stream.cut) onBroken(error);
+    };
+    stream.beginSending(content.lengthBytes, response.trailers ?? null, onDone).send(source);
+  }
+
+  /** Head and body, in one piece where nothing is before them and the windows let them go. */
+  private whole(stream: Http2Stream, block: string, body: string | Uint8Array, lengthBytes: number): void {
+    const { session } = this;
+    if (lengthBytes === 0) {
+      session.writeHeaders(stream, block, true);
+      return;
+    }
+    if (!session.mayPass(stream, lengthBytes)) {
+      session.writeHeaders(stream, block, false);
+      const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+      stream.beginSending(lengthBytes, null, () => undefined).sendWhole(bytes);
+      return;
+    }
+    session.passed(stream, lengthBytes);
+    const head =
+      headersFrames(stream.id, block, false, session.peer.frameMaxBytes) +
+      frameHeader(lengthBytes, FRAME.DATA, FLAG.END_STREAM, stream.id);
+    // As many bytes as characters means ASCII, which may go out as latin-1 together with the head.
+    if (typeof body === 'string' && body.length === lengthBytes) session.output.write(head + body);
+    else {
+      const bytes = typeof body === 'string' ? Buffer.from(body) : asBuffer(body);
+      if (lengthBytes <= COPIED_MAX_BYTES) session.output.write(head + bytes.toString('latin1'));
+      else {
+        session.output.write(head);
+        session.output.writeBytes(bytes);
+      }
+    }
+    stream.sentEnd();
+  }
+}
