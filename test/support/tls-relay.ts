@@ -1,4 +1,5 @@
 import { connect, createServer } from 'node:net';
+import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { eventually } from './wire.ts';
 
@@ -8,12 +9,15 @@ export interface TlsRelay {
   readonly port: number;
   /** Waits for the server's FIN. The type and length of each of its records (RFC 8446 §5.1), as `23:19`. */
   readonly records: () => Promise<string[]>;
+  /** Holds back what the server sends from now on; the returned function lets it go. */
+  readonly hold: () => () => void;
 }
 
 /** Relays one connection. */
 export async function tlsRelay(context: TestContext, serverPort: number): Promise<TlsRelay> {
   const chunks: Buffer[] = [];
   let ended = false;
+  const gate = new PassThrough();
   const relay = createServer({ allowHalfOpen: true }, (client) => {
     const server = connect({ port: serverPort, host: '127.0.0.1', allowHalfOpen: true });
     context.after(() => {
@@ -27,6 +31,7 @@ export async function tlsRelay(context: TestContext, serverPort: number): Promis
       .on('end', () => {
         ended = true;
       })
+      .pipe(gate)
       .pipe(client);
   });
   await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
@@ -34,6 +39,10 @@ export async function tlsRelay(context: TestContext, serverPort: number): Promis
   const address = relay.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
+    hold: () => {
+      gate.cork();
+      return () => gate.uncork();
+    },
     records: async () => {
       await eventually(() => ended, 'the FIN of the server');
       const bytes = Buffer.concat(chunks);
