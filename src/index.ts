@@ -16,6 +16,10 @@ export {
 export { HttpRequest } from './core/request.ts';
 export type { CloseReason, Connection, ConnectionRunner, ConnectionWork } from './core/runner.ts';
 export { nodeRunner } from './protocol/node/server.ts';
+export type { MessageListener, WebSocketMessage } from './protocol/websocket/inbox.ts';
+export type { DeflateOptions, ProtocolChoice, WebSocketOptions } from './protocol/websocket/options.ts';
+export { type WebSocketHandler, websocket } from './protocol/websocket/server.ts';
+export type { ServerWebSocket, WebSocketEnd } from './protocol/websocket/socket.ts';
 export { defineConfig } from './runtime/define.ts';
 export { BindError } from './server/bind.ts';
 export type { DrainReport, DrainStage, ForcedConnection } from './server/drain.ts';
@@ -38,4 +42,10 @@ export { type RequestIdOptions, requestId } from './web/layers/request-id.ts';
 export { type TimeoutOptions, timeout } from './web/layers/timeout.ts';
 export { type MatchedRoute, matchRoutes, type RouteMatch } from './web/predicate.ts';
 export { type ReplyOptions, reply } from './web/reply.ts';
-export { type RouteOptions, type Router, type RouterOptions, router } from './web/router.ts';
+export {
+  type RouteOptions,
+  type Router,
+  type RouterOptions,
+  router,
+  type WebSocketRouteOptions,
+} from './web/router.ts';

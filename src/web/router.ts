@@ -1,6 +1,8 @@
 import type { BodyMode, Handler, Layer } from '../core/handler.ts';
 import { stack, withBodyMode } from '../core/handler.ts';
 import { withDefaults } from '../core/options.ts';
+import type { WebSocketOptions } from '../protocol/websocket/options.ts';
+import { type WebSocketHandler, websocket } from '../protocol/websocket/server.ts';
 import { compileTable } from './dispatch.ts';
 import type { RouteOptions } from './route-table.ts';
 import { checkBodyMode, RouteTable } from './route-table.ts';
@@ -19,6 +21,9 @@ const ROUTER_DEFAULTS: Readonly<RouterOptions> = { body: null };
 
 /** Adds a route for one method. Paths are patterns: `/exact`, `/users/:id`, `/files/*`. */
 type AddRoute = (path: string, handler: Handler, options?: RouteOptions) => Router;
+
+/** How a route opens WebSockets, and what it may be given besides. */
+export type WebSocketRouteOptions = Partial<WebSocketOptions> & Pick<RouteOptions, 'state' | 'layers'>;
 
 /**
  * Routes, and the handler that they make. Everything but `compile` adds something and returns the router.
@@ -47,6 +52,11 @@ export interface Router extends Handler {
    * path (`OPTIONS *`, `CONNECT host:port`); without such a route CONNECT is 501.
    */
   on(methods: string | readonly string[], path: string, handler: Handler, options?: RouteOptions): Router;
+  /**
+   * A route that opens WebSockets, over HTTP/1.1 and HTTP/2; it is the GET route of its path. Who does not ask for one is
+   * answered 426. To decide by the request first, take `websocket(handler)` for a handler and call it.
+   */
+  websocket(path: string, handler: WebSocketHandler, options?: WebSocketRouteOptions): Router;
   /** Routes for one host, in any case and with any port; `*.example.com` has all hosts below it. They go first. */
   host(pattern: string, build: (routes: Router) => void): Router;
   host(pattern: string, routes: Router): Router;
@@ -109,6 +119,10 @@ export function router(options?: Partial<RouterOptions>): Router {
     all: adder(null),
     on: (methods: string | readonly string[], path: string, handler: Handler, routeOptions?: RouteOptions) =>
       adder(typeof methods === 'string' ? [methods] : [...methods])(path, handler, routeOptions),
+    websocket(path: string, handler: WebSocketHandler, { state, layers, ...rest }: WebSocketRouteOptions = {}): Router {
+      table.add(['GET'], path, websocket(handler, rest), { state, layers });
+      return routes;
+    },
     host(pattern: string, given: Router | ((routes: Router) => void)): Router {
       if (isRouter(given)) {
         table.host(pattern, tableOf(given));

@@ -13,9 +13,11 @@ const FLOORS: Readonly<Record<string, Floor>> = {
   policy: { rooms: ['core'], packages: [] },
   transport: { rooms: ['core'], packages: [] },
   'protocol/*': { rooms: ['core'], packages: [] },
+  'protocol/websocket': { rooms: ['core'], packages: ['ws'] },
   server: { rooms: LOWER, packages: [] },
   upstream: { rooms: LOWER, packages: [] },
-  web: { rooms: ['core', 'policy'], packages: [] },
+  // A WebSocket endpoint is a handler: the router makes them, as it makes every route.
+  web: { rooms: ['core', 'policy', 'protocol/websocket'], packages: [] },
   ops: { rooms: ['core', 'web'], packages: [] },
   runtime: { rooms: ALL_BUT_CLI, packages: ['zod', 'yaml'] },
   cli: { rooms: ALL_BUT_CLI, packages: ['commander'] },
@@ -30,8 +32,18 @@ function roomOf(path: string): string | null {
   return inner.length > 1 ? `protocol/${inner[0]}` : null;
 }
 
-/** The line of the table that a room is under. */
-const lineOf = (room: string | null): string => room?.replace(/^protocol\/.*/, 'protocol/*') ?? '';
+/** The line of the table that a room is under: its own, where it has one. */
+function lineOf(room: string | null): string {
+  if (room === null || room in FLOORS) return room ?? '';
+  return room.replace(/^protocol\/.*/, 'protocol/*');
+}
+
+/** Whether this floor lets a room in, by its own name or by that of all protocols. */
+function admits(floor: Floor, room: string | null): boolean {
+  return (
+    room !== null && (floor.rooms.includes(room) || floor.rooms.includes(room.replace(/^protocol\/.*/, 'protocol/*')))
+  );
+}
 
 /** What is wrong with what a file imports, a sentence for each; empty when nothing is. */
 export function floorFaults(path: string, imports: readonly string[]): string[] {
@@ -41,7 +53,7 @@ export function floorFaults(path: string, imports: readonly string[]): string[] 
   return imports.flatMap((target) => {
     if (target.startsWith('node:')) return [];
     const isFile = target.includes('/') && target.endsWith('.ts');
-    if (isFile && (roomOf(target) === room || floor.rooms.includes(lineOf(roomOf(target))))) return [];
+    if (isFile && (roomOf(target) === room || admits(floor, roomOf(target)))) return [];
     if (!isFile && floor.packages.includes(packageName(target))) return [];
     return [`${path}: ${room} may not import ${target}`];
   });

@@ -68,6 +68,22 @@ const CHECKS: Readonly<Record<string, (running: Running) => Promise<void>>> = {
     assert.equal((await body?.read())?.value, 'event: goodbye\ndata: come again\n\n');
     assert.equal((await body?.read())?.done, true);
   },
+  'websocket-echo.ts': async (running) => {
+    const socket = new WebSocket(running.url.replace('http', 'ws'));
+    const messages: unknown[] = [];
+    const closed = new Promise<CloseEvent>((resolve) => socket.addEventListener('close', resolve));
+    socket.binaryType = 'arraybuffer';
+    socket.addEventListener('open', () => {
+      socket.send('täxt');
+      socket.send(new Uint8Array(2_000_000));
+    });
+    socket.addEventListener('message', ({ data }) => {
+      messages.push(data instanceof ArrayBuffer ? data.byteLength : data);
+      if (messages.length === 2) running.process.kill('SIGTERM');
+    });
+    assert.equal((await closed).code, 1001);
+    assert.deepEqual(messages, ['täxt', 2_000_000]);
+  },
   'reload.ts': async ({ url }) => {
     assert.equal(await text(url), 'version 1\n');
     await text(`${url}/next`, post(''));

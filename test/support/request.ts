@@ -5,7 +5,7 @@ import type { HeaderSource } from '../../src/core/headers.ts';
 import { HeaderFields } from '../../src/core/headers.ts';
 import type { InformationalResponse, Peer } from '../../src/core/message.ts';
 import type { Exchange } from '../../src/core/request.ts';
-import { HttpRequest } from '../../src/core/request.ts';
+import { HttpRequest, type Protocol } from '../../src/core/request.ts';
 
 /** An exchange without a connection; it keeps what is asked of it. */
 export class FakeExchange implements Exchange {
@@ -48,6 +48,7 @@ export class FakeExchange implements Exchange {
 
 /** What a made request may be given; the rest is a plain GET. */
 export interface RequestParts {
+  readonly protocol?: Protocol;
   readonly authority?: string;
   readonly headers?: HeaderSource;
   readonly peer?: Partial<Peer>;
@@ -79,7 +80,7 @@ export function makeRequest(method: string, target: string, parts: RequestParts 
     method,
     target,
     parts.authority ?? 'localhost:8080',
-    'HTTP/1.1',
+    parts.protocol ?? 'HTTP/1.1',
     HeaderFields.from(parts.headers),
     { address: '127.0.0.1', port: 50_000, secure: false, certificate: null, ...parts.peer },
     incoming,

@@ -1,0 +1,128 @@
+import { type Clock, systemClock } from '../../core/clock.ts';
+import { isToken } from '../../core/headers.ts';
+import { withDefaults } from '../../core/options.ts';
+import type { HttpRequest } from '../../core/request.ts';
+
+/** Compression of messages (RFC 7692). Each socket that agrees on it costs up to about 300 KiB with the widest window. */
+export interface DeflateOptions {
+  /** Shorter messages are sent as they are. */
+  thresholdBytes: number;
+  /** The widest window we compress with, and ask of clients that can narrow theirs: 9 to 15, as powers of two. */
+  windowBits: number;
+  /** What zlib keeps for finding repeats: 1 to 9. */
+  memLevel: number;
+  /** How hard zlib tries: 1 to 9. */
+  level: number;
+  /**
+   * Whether a message may refer to the ones before it, in both directions. Smaller on the wire; the memory of both windows
+   * is then kept for as long as the socket lives.
+   */
+  contextTakeover: boolean;
+  /** Compressions that run at a time, in the whole process; the first endpoint that compresses sets it. */
+  concurrencyMaxCount: number;
+}
+
+/** Which of the offered sub-protocols to speak; `null` for none of them. */
+export type ProtocolChoice = (offered: readonly string[], request: HttpRequest) => string | null;
+
+/** How an endpoint speaks WebSocket (RFC 6455). */
+export interface WebSocketOptions {
+  /** A longer message, after decompression, is answered with Close 1009. `null` is no limit. */
+  messageMaxBytes: number | null;
+  /** A longer frame is answered with Close 1009. `null`: only the message counts. */
+  frameMaxBytes: number | null;
+  /** A client that leaves more than this unread, before the next message is sent, is cut off. */
+  sendBufferMaxBytes: number | null;
+  /** After this long without a byte from the client it gets a ping; after as long again it is cut off. */
+  pingIntervalMs: number | null;
+  /** Close 1001 after this long without a message in either direction; pings are none. */
+  idleTimeoutMs: number | null;
+  /** How long a client has to answer a Close before it is cut off. */
+  closeTimeoutMs: number;
+  /** Compression, for clients that offer it. */
+  deflate: boolean | Partial<DeflateOptions>;
+  /** Sub-protocols we speak: the first of the client's that is among them is chosen. Or a function that chooses. */
+  protocols: readonly string[] | ProtocolChoice;
+  /**
+   * The pages that may connect; others are answered 403. `same`: those from the host and port asked for. A list:
+   * `https://example.com`. `null`: any. Clients that are no browsers send no origin, and may always connect.
+   */
+  origins: 'same' | readonly string[] | null;
+  clock: Clock;
+}
+
+export const WEBSOCKET_DEFAULTS: Readonly<WebSocketOptions> = {
+  messageMaxBytes: 1_048_576,
+  frameMaxBytes: null,
+  sendBufferMaxBytes: 16_777_216,
+  pingIntervalMs: 30_000,
+  idleTimeoutMs: null,
+  closeTimeoutMs: 10_000,
+  deflate: false,
+  protocols: [],
+  origins: 'same',
+  clock: systemClock,
+};
+
+const DEFLATE_DEFAULTS: Readonly<DeflateOptions> = {
+  thresholdBytes: 1024,
+  windowBits: 15,
+  memLevel: 8,
+  level: 6,
+  contextTakeover: false,
+  concurrencyMaxCount: 10,
+};
+
+/** The options of an endpoint, checked. */
+export interface WebSocketSettings extends Omit<WebSocketOptions, 'deflate'> {
+  readonly deflate: DeflateOptions | null;
+}
+
+/** Fills options up. Throws `TypeError` on wrong ones. */
+export function websocketSettings(given: Partial<WebSocketOptions> | undefined): WebSocketSettings {
+  const { deflate, ...options } = withDefaults('websocket', WEBSOCKET_DEFAULTS, given, [
+    'messageMaxBytes',
+    'frameMaxBytes',
+    'sendBufferMaxBytes',
+    'pingIntervalMs',
+    'idleTimeoutMs',
+  ]);
+  if (options.messageMaxBytes === 0)
+    throw new TypeError('websocket: messageMaxBytes: give 1 or more; null turns it off');
+  return {
+    ...options,
+    origins: checkOrigins(options.origins),
+    protocols: checkProtocols(options.protocols),
+    deflate: deflate === false ? null : deflateSettings(deflate === true ? {} : deflate),
+  };
+}
+
+function checkOrigins(origins: WebSocketOptions['origins']): WebSocketOptions['origins'] {
+  if (origins === null || origins === 'same') return origins;
+  const wrong = origins.filter((origin) => !/^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/i.test(origin));
+  if (wrong.length > 0)
+    throw new TypeError(`websocket: origins: ${wrong.join(', ')}: give them as https://example.com`);
+  return origins.map((origin) => origin.toLowerCase());
+}
+
+function checkProtocols(protocols: WebSocketOptions['protocols']): WebSocketOptions['protocols'] {
+  if (typeof protocols === 'function') return protocols;
+  const wrong = protocols.filter((name) => !isToken(name));
+  if (wrong.length > 0) throw new TypeError(`websocket: protocols: ${JSON.stringify(wrong[0])} is not a name of one`);
+  return protocols;
+}
+
+function deflateSettings(given: Partial<DeflateOptions>): DeflateOptions {
+  const deflate = withDefaults('websocket: deflate', DEFLATE_DEFAULTS, given);
+  for (const [name, from, to] of [
+    ['windowBits', 9, 15],
+    ['memLevel', 1, 9],
+    ['level', 1, 9],
+  ] as const) {
+    const value = deflate[name];
+    if (!Number.isInteger(value) || value < from || value > to) {
+      throw new TypeError(`websocket: deflate: ${name}: ${value} is not a whole number from ${from} to ${to}`);
+    }
+  }
+  return deflate;
+}
