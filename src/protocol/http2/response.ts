@@ -1,5 +1,5 @@
 import { asBuffer, openSource } from '../../core/body-source.ts';
-import { HeaderFields } from '../../core/headers.ts';
+import { HeaderFields, HOP_BY_HOP } from '../../core/headers.ts';
 import { discardBody, type HttpResponse, type InformationalResponse } from '../../core/message.ts';
 import { checkInformational, responseContent } from '../../core/response-body.ts';
 import type { Http2Exchange } from './exchange.ts';
@@ -8,6 +8,9 @@ import { COPIED_MAX_BYTES } from './options.ts';
 import { ResponseBlocks } from './response-block.ts';
 import type { Session } from './session.ts';
 import type { Http2Stream } from './stream.ts';
+
+/** 407 speaks to the next hop: its `proxy-authenticate` is the handler's to send. */
+const NOT_TO_NEXT_HOP: ReadonlySet<string> = new Set([...HOP_BY_HOP].filter((name) => name !== 'proxy-authenticate'));
 
 /** Writes responses on one connection. */
 export class ResponseWriter {
@@ -41,7 +44,7 @@ export class ResponseWriter {
     const { head, stream } = exchange;
     const given = HeaderFields.from(response.headers);
     const content = responseContent(response, given, head.method, head.upgrade !== null);
-    const fields = given.endToEnd;
+    const fields = response.status === 407 ? given.without(NOT_TO_NEXT_HOP) : given.endToEnd;
     // The client of an extended CONNECT waits for a 2xx (RFC 8441 §5).
     const status = response.status === 101 ? 200 : response.status;
     exchange.status = status;

@@ -47,7 +47,6 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
   private sinceMs: number;
   /** Why it will end, once its streams have. */
   private endReason: CloseReason = 'client-closed';
-  private ended = false;
   private lingering = false;
   private paused = false;
   private stall: WriteStall | null = null;
@@ -87,13 +86,10 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
     this.socket.resume();
   }
 
-  /** The client has shut its side: what it has asked for whole is still answered. */
+  /** The client is gone: without its side of the connection nothing can go on (RFC 9113 §9.1). */
   private endOfInput(): void {
-    this.ended = true;
-    for (const stream of [...this.session.streams.values()]) {
-      if (!stream.remoteEnded) this.session.cut(stream, 'CANCEL', true);
-    }
-    this.settle();
+    this.session.cutAll('CANCEL');
+    this.shutdown('client-closed');
   }
 
   onHeaders(block: Block, stream: Http2Stream | null, ignored: boolean): void {
@@ -154,7 +150,7 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
   /** Closes when nothing more can come and nothing runs. */
   private settle(): void {
     const { session } = this;
-    if (session.streams.size > 0 || !(this.ended || session.goodbye.stage === 'final')) return;
+    if (session.streams.size > 0 || session.goodbye.stage !== 'final') return;
     this.shutdown(this.endReason);
   }
 

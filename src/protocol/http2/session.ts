@@ -99,7 +99,7 @@ export class Session implements StreamOwner {
 
   /** Ends a stream early. */
   reset(stream: Http2Stream, code: ErrorName): void {
-    if (stream.cut) return;
+    if (this.streams.get(stream.id) !== stream) return;
     this.refuse(stream.id, code);
     this.cut(stream, code, false);
   }
@@ -204,6 +204,7 @@ export class Session implements StreamOwner {
       if (this.sendWindowBytes > MAX_31_BIT) throw new ConnectionError('FLOW_CONTROL_ERROR', 'the window is too large');
       return;
     }
+    if (id > this.goodbye.lastStreamId) return;
     if (this.isIdle(id)) throw new ConnectionError('PROTOCOL_ERROR', 'WINDOW_UPDATE on an idle stream');
     if (incrementBytes === 0) throw new StreamError('PROTOCOL_ERROR', 'an increment of 0');
     const stream = this.streams.get(id);
