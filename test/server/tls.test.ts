@@ -64,6 +64,23 @@ test('ALPN agrees on http/1.1, on http/1.0 with who has only that, and on nothin
   assert.equal(await agreed(), false);
 });
 
+test('the order of `protocols` decides, whatever the client prefers; without ALPN there is no HTTP/2 (RFC 9113 §3.2)', async (context) => {
+  const agreed = async (protocols: ListenerOptions['protocols'], ALPNProtocols?: string[]) => {
+    const { port, server } = await open(context, hello, { tls: { certificates }, protocols });
+    const wire = await secure(context, port, ALPNProtocols === undefined ? {} : { ALPNProtocols });
+    if (wire.socket.alpnProtocol === false && protocols?.includes('http1') === false) {
+      await wire.closed();
+      await eventually(() => server.status().connections.total === 0);
+      return server.status().listeners[0]?.closed;
+    }
+    return wire.socket.alpnProtocol;
+  };
+  assert.equal(await agreed(['h2', 'http1'], ['http/1.1', 'h2']), 'h2');
+  assert.equal(await agreed(['http1', 'h2'], ['h2', 'http/1.1']), 'http/1.1');
+  assert.equal(await agreed(['h2', 'http1']), false);
+  assert.deepEqual(await agreed(['h2']), { 'handshake-failed': 1 });
+});
+
 test('a client with which no protocol is shared gets the alert no_application_protocol (RFC 7301 §3.2)', async (context) => {
   const { port, server } = await open(context);
   await assert.rejects(secure(context, port, { ALPNProtocols: ['foo'] }), /alert number 120/);
