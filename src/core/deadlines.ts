@@ -36,13 +36,21 @@ export class RateFloor {
   }
 }
 
+/** What is written to: a connection. */
+export interface Writer {
+  readonly socket: { readonly writableLength: number };
+  /** Bytes written that the kernel has not taken yet. */
+  unsentBytes(): number;
+}
+
 /** A peer that takes none of the bytes it is sent. */
 export class WriteStall {
   private unsentBytes = 0;
   private sinceMs = 0;
 
   /** Whether not one byte has been taken for `timeoutMs`; `null` is never. */
-  stalled(unsentBytes: number, nowMs: number, timeoutMs: number | null): boolean {
+  stalled(writer: Writer, nowMs: number, timeoutMs: number | null): boolean {
+    const unsentBytes = writer.socket.writableLength === 0 ? 0 : writer.unsentBytes();
     if (unsentBytes === 0 || unsentBytes !== this.unsentBytes) {
       this.unsentBytes = unsentBytes;
       this.sinceMs = nowMs;

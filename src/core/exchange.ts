@@ -1,12 +1,17 @@
-import { reportFailure } from './answer.ts';
+import { failureResponse, reportFailure } from './answer.ts';
 import type { IncomingBody } from './body.ts';
-import type { Failure } from './failure.ts';
-import type { DrainNotice, InformationalResponse } from './message.ts';
+import { Failure } from './failure.ts';
+import { type DrainNotice, discardBody, type HttpResponse, type InformationalResponse } from './message.ts';
 import type { Exchange, HttpRequest } from './request.ts';
 import type { Admission, RequestInFlight } from './runner.ts';
 
 /** How far the answer to a request is. */
 export type ExchangeStage = 'handling' | 'responding' | 'done';
+
+/** Puts a response on the wire; throws, with nothing sent, when it cannot be sent. */
+export interface ResponseSender<Exchange> {
+  send(exchange: Exchange, response: HttpResponse): void;
+}
 
 /**
  * One request and its answer, as every engine has them: how far it is, and how it ends early. The connection makes it,
@@ -66,6 +71,20 @@ export abstract class RunningExchange implements Exchange, RequestInFlight {
     const { listeners } = this;
     this.listeners = null;
     if (listeners !== null) for (const listener of listeners) listener(failure);
+  }
+
+  /** Answers with this response, or with why it cannot be sent. */
+  deliver(response: HttpResponse, engine: ResponseSender<this>): void {
+    this.stage = 'responding';
+    try {
+      engine.send(this, response);
+    } catch (error) {
+      discardBody(response.body);
+      const { request } = this;
+      if (request === null) throw error;
+      const invalid = error instanceof Failure ? error : new Failure('response-invalid', undefined, { cause: error });
+      engine.send(this, failureResponse(invalid, request));
+    }
   }
 
   /** Tells a long-lived response that its server drains; once. */

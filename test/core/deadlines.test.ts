@@ -48,10 +48,12 @@ test('a pause of ours costs the peer nothing', () => {
 
 test('a write stalls when not one byte was taken for the whole time', () => {
   const stall = new WriteStall();
-  assert.equal(stall.stalled(1000, 0, 30_000), false);
-  assert.equal(stall.stalled(1000, 29_999, 30_000), false);
-  assert.equal(stall.stalled(999, 29_999, 30_000), false);
-  assert.equal(stall.stalled(999, 59_998, 30_000), false);
-  assert.equal(stall.stalled(999, 59_999, 30_000), true);
-  assert.equal(new WriteStall().stalled(0, 0, 0), false);
+  const stalled = (bytes: number, nowMs: number): boolean =>
+    stall.stalled({ socket: { writableLength: bytes }, unsentBytes: () => bytes }, nowMs, 30_000);
+  assert.equal(stalled(1000, 0), false);
+  assert.equal(stalled(1000, 29_999), false);
+  assert.equal(stalled(999, 29_999), false);
+  assert.equal(stalled(999, 59_998), false);
+  assert.equal(stalled(999, 59_999), true);
+  assert.equal(stalled(0, 99_999), false);
 });

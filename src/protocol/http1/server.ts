@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { answer, failureResponse, reportFailure, statusResponse } from '../../core/answer.ts';
+import { answer, reportFailure, statusResponse } from '../../core/answer.ts';
 import type { IncomingBody } from '../../core/body.ts';
 import { passed, WriteStall } from '../../core/deadlines.ts';
 import { channel } from '../../core/events.ts';
@@ -58,7 +58,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   /** When the present state began: idle, head, end of the peer's side, lingering. */
   private sinceMs: number;
   private drainedAtMs = Number.POSITIVE_INFINITY;
-  private stall: WriteStall | null = null;
+  private readonly stall = new WriteStall();
   private probeAfterMs = HALF_CLOSE_PROBE_MS;
   /** Gives the connection to who has taken it over. */
   private handOn: (() => void) | null = null;
@@ -183,19 +183,10 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
       return;
     }
     if (!this.receiving) this.nowMs = this.connection.service.clock.now();
-    exchange.stage = 'responding';
-    try {
-      this.send(exchange, response);
-    } catch (error) {
-      discardBody(response.body);
-      const { request } = exchange;
-      if (request === null) throw error;
-      const invalid = error instanceof Failure ? error : new Failure('response-invalid', undefined, { cause: error });
-      this.send(exchange, failureResponse(invalid, request));
-    }
+    exchange.deliver(response, this);
   }
 
-  private send(exchange: Http1Exchange, response: HttpResponse): void {
+  send(exchange: Http1Exchange, response: HttpResponse): void {
     const { method, minorVersion } = exchange.head;
     if (response.takeover !== undefined && this.intake.inBody) {
       throw new Failure('response-invalid', 'A connection is not taken over within a request body.');
@@ -265,7 +256,6 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
   private rest(): void {
     this.connection.activity = 'idle';
     this.sinceMs = this.nowMs;
-    this.stall = null;
     if (!this.receiving) this.goOn();
   }
 
@@ -329,7 +319,8 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     // The linger begins when the last answer has been taken: a slow reader is not cut off in the middle of it.
     if (this.lingering && !this.socket.writableFinished) this.sinceMs = nowMs;
     if (this.lingering && nowMs - this.sinceMs >= LINGER_MS) this.socket.destroy();
-    else if (this.stalled(nowMs)) this.connection.reset('write-stall');
+    else if (this.stall.stalled(this.connection, nowMs, this.limits.writeStallTimeoutMs))
+      this.connection.reset('write-stall');
     else if (this.lingering) return;
     else if (this.exchange !== null) this.sweepExchange(this.exchange, nowMs);
     else if (this.intake.inBody) {
@@ -342,15 +333,6 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
       // The quiet window of a connection that has just been told it may stay begins when it comes to rest.
       this.shutdown('drained-idle');
     } else if (passed(this.sinceMs, this.limits.idleTimeoutMs, nowMs)) this.shutdown('idle-timeout');
-  }
-
-  private stalled(nowMs: number): boolean {
-    if (this.socket.writableLength === 0) {
-      this.stall = null;
-      return false;
-    }
-    this.stall ??= new WriteStall();
-    return this.stall.stalled(this.connection.unsentBytes(), nowMs, this.limits.writeStallTimeoutMs);
   }
 
   private sweepExchange(exchange: Http1Exchange, nowMs: number): void {

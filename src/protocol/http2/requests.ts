@@ -1,4 +1,4 @@
-import { answer, failureResponse, reportFailure, statusResponse } from '../../core/answer.ts';
+import { answer, reportFailure, statusResponse } from '../../core/answer.ts';
 import { passed } from '../../core/deadlines.ts';
 import { channel } from '../../core/events.ts';
 import { Failure } from '../../core/failure.ts';
@@ -146,19 +146,10 @@ export class Requests implements ExchangeOwner {
       discardBody(response.body);
       return;
     }
-    exchange.stage = 'responding';
-    try {
-      this.send(exchange, response);
-    } catch (error) {
-      discardBody(response.body);
-      const { request } = exchange;
-      if (request === null) throw error;
-      const invalid = error instanceof Failure ? error : new Failure('response-invalid', undefined, { cause: error });
-      this.send(exchange, failureResponse(invalid, request));
-    }
+    exchange.deliver(response, this);
   }
 
-  private send(exchange: Http2Exchange, response: HttpResponse): void {
+  send(exchange: Http2Exchange, response: HttpResponse): void {
     const { service, life } = this.connection;
     const echoes = exchange.body !== null && response.body === exchange.body;
     if (echoes) exchange.onBodyWanted();

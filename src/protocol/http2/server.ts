@@ -49,7 +49,7 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
   private endReason: CloseReason = 'client-closed';
   private lingering = false;
   private paused = false;
-  private stall: WriteStall | null = null;
+  private readonly stall = new WriteStall();
 
   constructor(connection: Connection, limits: Http2Limits, options: Http2Options) {
     this.connection = connection;
@@ -175,7 +175,8 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
     // The linger begins when all has been taken: a slow reader is not cut off in the middle of it.
     if (this.lingering && !this.socket.writableFinished) this.sinceMs = nowMs;
     if (this.lingering && nowMs - this.sinceMs >= LINGER_MS) this.socket.destroy();
-    else if (this.stalled(nowMs)) this.connection.reset('write-stall');
+    else if (this.stall.stalled(this.connection, nowMs, this.limits.writeStallTimeoutMs))
+      this.connection.reset('write-stall');
     else if (!this.lingering) this.sweepSession(nowMs);
   }
 
@@ -199,15 +200,6 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
     else if (inbound.inPreface) {
       if (passed(this.sinceMs, limits.headTimeoutMs, nowMs)) this.shutdown('request-timeout');
     } else if (passed(this.sinceMs, limits.idleTimeoutMs, nowMs)) this.leave('idle-timeout');
-  }
-
-  private stalled(nowMs: number): boolean {
-    if (this.socket.writableLength === 0) {
-      this.stall = null;
-      return false;
-    }
-    this.stall ??= new WriteStall();
-    return this.stall.stalled(this.connection.unsentBytes(), nowMs, this.limits.writeStallTimeoutMs);
   }
 
   drain(): void {
