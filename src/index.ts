@@ -26,9 +26,10 @@ export type { DrainReport, DrainStage, ForcedConnection } from './server/drain.t
 export type { DrainOptions, Limits, ListenerOptions } from './server/options.ts';
 export { type ReloadOptions, type ServeOptions, type Server, serve } from './server/serve.ts';
 export type { ListenerStatus, ServerInfo, ServerStatus } from './server/status.ts';
+export type { UpstreamTlsOptions } from './transport/upstream-tls.ts';
 export { type ProxyOptions, proxy } from './upstream/forward.ts';
 export { type EndpointStatus, type UpstreamGroup, type UpstreamStatus, upstream } from './upstream/group.ts';
-export type { PoolOptions, UpstreamOptions, UpstreamTimeouts } from './upstream/options.ts';
+export type { PoolOptions, UpstreamOptions, UpstreamProtocol, UpstreamTimeouts } from './upstream/options.ts';
 export {
   type EventItem,
   type EventsDrain,

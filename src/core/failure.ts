@@ -59,6 +59,8 @@ export const FAULTS = {
   'proxy-loop': server(508, 'This request has passed through this proxy before.'),
   'upstream-connect': upstream(502, 'safe', 'The upstream could not be reached.'),
   'upstream-connect-timeout': upstream(504, 'safe', 'The upstream could not be reached in time.'),
+  /** Why is in the failure's cause, which is for logs. */
+  'upstream-tls': upstream(502, 'safe', 'No secure connection to the upstream could be made.'),
   /** A reused connection that ended before any byte of the answer: the upstream may or may not have seen the request. */
   'upstream-stale': upstream(502, 'idempotent', 'The upstream closed a reused connection before it answered.'),
   'upstream-reset': upstream(502, 'idempotent', 'The upstream closed the connection before it answered.'),

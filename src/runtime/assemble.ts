@@ -4,6 +4,7 @@ import { HeaderFields } from '../core/headers.ts';
 import type { HttpResponse } from '../core/message.ts';
 import type { Log } from '../ops/log.ts';
 import type { ListenerOptions } from '../server/options.ts';
+import { readPem } from '../transport/pem.ts';
 import { proxy } from '../upstream/forward.ts';
 import { type UpstreamGroup, upstream } from '../upstream/group.ts';
 import { accessLog } from '../web/layers/access-log.ts';
@@ -19,6 +20,7 @@ import type { Config } from './schema.ts';
 
 type RouteConfig = Config['routes'][number];
 type UpstreamConfig = NonNullable<Config['upstreams']>[number];
+type UpstreamTlsConfig = NonNullable<UpstreamConfig['tls']>;
 type LayerConfig = NonNullable<RouteConfig['layers']>[number];
 
 /** A configuration made into what a server runs. */
@@ -75,13 +77,24 @@ function makeUpstreams(configs: readonly UpstreamConfig[], folder: string, previ
       const endpoints = config.endpoints.map((given) =>
         absolute(typeof given === 'string' ? given : given.url, folder),
       );
-      const options = { ...config, endpoints };
+      const tls = config.tls === undefined ? {} : { tls: readTls(config.name, config.tls, folder) };
+      const options = { ...config, endpoints, ...tls };
       const settings = JSON.stringify(options);
       const before = previous?.upstreams.get(config.name);
       const group = before?.settings === settings ? before.group : upstream(options);
       return [config.name, { group, settings }];
     }),
   );
+}
+
+/** Reads the certificates, so that a reload after one has been renewed makes the upstream anew. */
+function readTls(upstreamName: string, tls: UpstreamTlsConfig, folder: string): UpstreamTlsConfig {
+  const read = { ...tls };
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    const source = tls[name];
+    if (source !== undefined) read[name] = readPem(`upstream ${upstreamName}: tls: ${name}`, source, folder);
+  }
+  return read;
 }
 
 /** Upstreams of `before` that `after` does not use any more. */

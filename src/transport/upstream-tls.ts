@@ -1,10 +1,7 @@
 import { isIP, type NetConnectOpts } from 'node:net';
 import { checkServerIdentity, connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { type PemSource, readCertificates, readPem } from './pem.ts';
-
-/** The oldest TLS that is spoken: 1.2 (RFC 5246) or 1.3 (RFC 8446). */
-export const TLS_VERSIONS = ['1.2', '1.3'] as const;
-export type TlsVersion = (typeof TLS_VERSIONS)[number];
+import type { TlsVersion } from './tls/options.ts';
 
 /** How connections to an upstream's `https` endpoints are secured. */
 export interface UpstreamTlsOptions {

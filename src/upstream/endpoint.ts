@@ -1,10 +1,13 @@
 import type { ClientConnection, ClientConnectionOwner } from '../core/client.ts';
+import type { TlsServer } from '../transport/upstream-tls.ts';
 import type { Connecting } from './connecting.ts';
-import { type EndpointAddress, endpointAddress } from './endpoint-address.ts';
+import type { EndpointAddress } from './endpoint-address.ts';
 
 /** One server of an upstream, with what is known about it. */
 export class Endpoint {
   readonly address: EndpointAddress;
+  /** How its connections are secured; `null`: they are not. */
+  readonly tls: TlsServer | null;
   /** All that are open. */
   readonly connections = new Set<PooledConnection>();
   /** Those that carry nothing, the last used at the end: it is the one least likely to have been closed meanwhile. */
@@ -17,9 +20,9 @@ export class Endpoint {
   /** While it multiplexes: the last connection that is being opened. Requests wait for it rather than open their own. */
   opening: Connecting | null = null;
 
-  /** Throws a `TypeError` when `url` is not one that can be reached. */
-  constructor(url: string, multiplexes = false) {
-    this.address = endpointAddress(url);
+  constructor(address: EndpointAddress, tls: TlsServer | null, multiplexes: boolean) {
+    this.address = address;
+    this.tls = tls;
     this.multiplexes = multiplexes;
   }
 

@@ -1,8 +1,10 @@
 import { Lifecycle, type Phase } from '../core/lifecycle.ts';
 import { Http1ClientConnection } from '../protocol/http1/client.ts';
 import { HTTP1_CLIENT_DEFAULTS, type Http1ClientLimits } from '../protocol/http1/client-limits.ts';
-import { socketDial } from './dial.ts';
+import { TlsServer, UpstreamTls } from '../transport/upstream-tls.ts';
+import { type Openers, socketDial } from './dial.ts';
 import { Endpoint } from './endpoint.ts';
+import { type EndpointAddress, endpointAddress } from './endpoint-address.ts';
 import { type UpstreamOptions, type UpstreamSettings, upstreamSettings } from './options.ts';
 import { Pool } from './pool.ts';
 import type { PoolClient, Waiter } from './queue.ts';
@@ -36,26 +38,23 @@ export class UpstreamGroup {
 
   constructor(given: UpstreamOptions) {
     const settings = upstreamSettings(given);
-    this.endpoints = settings.endpoints.map((source) => new Endpoint(typeof source === 'string' ? source : source.url));
-    const urls = this.endpoints.map((endpoint) => endpoint.address.url);
+    const addresses = settings.endpoints.map((source) =>
+      endpointAddress(typeof source === 'string' ? source : source.url),
+    );
+    const urls = addresses.map(({ url }) => url);
     const twice = urls.find((url, index) => urls.indexOf(url) !== index);
     if (twice !== undefined) throw new TypeError(`upstream: endpoint ${twice} is given twice`);
     this.name = settings.name === '' ? (urls[0] ?? '') : settings.name;
     this.settings = { ...settings, name: this.name };
     this.life = new Lifecycle({ onClose: () => this.pool.closed() });
-    const limits: Http1ClientLimits = {
-      ...HTTP1_CLIENT_DEFAULTS,
-      headTimeoutMs: settings.timeouts.headMs,
-      bodyTimeoutMs: settings.timeouts.idleMs,
-    };
-    this.pool = new Pool(
-      this.settings,
-      this.endpoints,
-      this.life,
-      socketDial(
-        (socket, source, owner, begun) => new Http1ClientConnection(socket, source, this.life, owner, limits, begun),
-      ),
-    );
+    const openers = openersFor(this.life, settings);
+    if (settings.protocol === 'h2' && openers.h2 === null)
+      throw new TypeError('upstream: protocol: h2 cannot be spoken yet');
+    if (given.tls !== undefined && addresses.every(({ secureHost }) => secureHost === null)) {
+      throw new TypeError('upstream: tls: no endpoint is https://');
+    }
+    this.endpoints = endpointsAt(addresses, settings, openers);
+    this.pool = new Pool(this.settings, this.endpoints, this.life, socketDial(openers, settings.protocol));
   }
 
   /**
@@ -101,6 +100,31 @@ export class UpstreamGroup {
   close(): void {
     this.life.close();
   }
+}
+
+/** The client connections that this upstream has, by their protocols: a new one is a line here. */
+function openersFor(life: Lifecycle, { timeouts }: UpstreamSettings): Openers {
+  const limits: Http1ClientLimits = {
+    ...HTTP1_CLIENT_DEFAULTS,
+    headTimeoutMs: timeouts.headMs,
+    bodyTimeoutMs: timeouts.idleMs,
+  };
+  return {
+    http1: (socket, source, owner, begun) => new Http1ClientConnection(socket, source, life, owner, limits, begun),
+    h2: null,
+  };
+}
+
+function endpointsAt(addresses: readonly EndpointAddress[], settings: UpstreamSettings, openers: Openers): Endpoint[] {
+  const { protocol } = settings;
+  const h2 = protocol !== 'http1' && openers.h2 !== null ? ['h2'] : [];
+  const offered = protocol === 'h2' ? h2 : [...h2, 'http/1.1'];
+  let tls: UpstreamTls | null = null;
+  return addresses.map((address) => {
+    if (address.secureHost === null) return new Endpoint(address, null, protocol === 'h2');
+    tls ??= new UpstreamTls(settings.name === '' ? 'upstream: tls' : `upstream ${settings.name}: tls`, settings.tls);
+    return new Endpoint(address, new TlsServer(tls, address.secureHost, offered), h2.length > 0);
+  });
 }
 
 /** An upstream: where its servers are and how they are used. Throws `TypeError` on options that cannot work. */

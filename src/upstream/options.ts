@@ -1,5 +1,7 @@
 import { type Clock, systemClock } from '../core/clock.ts';
 import { withDefaults } from '../core/options.ts';
+import { TLS_VERSIONS } from '../transport/tls/options.ts';
+import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../transport/upstream-tls.ts';
 
 /** How many connections an upstream keeps and how long requests wait for one. */
 export interface PoolOptions {
@@ -19,7 +21,7 @@ export interface PoolOptions {
 
 /** How long an upstream may take. `null` is off. */
 export interface UpstreamTimeouts {
-  /** To accept a connection; over it another endpoint is tried, then 504. */
+  /** To accept a connection, and to finish its TLS handshake; over it another endpoint is tried, then 504. */
   connectMs: number;
   /** From the request's end to the head of the answer; over it is 504. */
   headMs: number | null;
@@ -27,18 +29,29 @@ export interface UpstreamTimeouts {
   idleMs: number | null;
 }
 
-/** `http://host:port`, or `unix:/path`. */
+/** `http://host:port`, `https://host:port`, or `unix:/path`. */
 type EndpointSource = string | { readonly url: string };
 
 /** The names `balance` may have. */
 export const BALANCES = ['round-robin'] as const;
 export type BalanceName = (typeof BALANCES)[number];
 
+/**
+ * What an upstream may be said to speak. `h2` on `http://` and `unix:` is spoken without asking (RFC 9113 §3.3); on
+ * `https://` the server must agree. `auto` is what a server prefers on `https://`, and elsewhere HTTP/1.1.
+ */
+export const UPSTREAM_PROTOCOLS = ['auto', 'http1', 'h2'] as const;
+export type UpstreamProtocol = (typeof UPSTREAM_PROTOCOLS)[number];
+
 export interface UpstreamOptions {
   /** For logs, metrics and events; the first endpoint when not given. */
   name?: string;
   endpoints: readonly EndpointSource[];
   balance?: BalanceName;
+  /** Default `auto`. */
+  protocol?: UpstreamProtocol;
+  /** For endpoints that are `https://`. */
+  tls?: Partial<UpstreamTlsOptions>;
   pool?: Partial<PoolOptions>;
   timeouts?: Partial<UpstreamTimeouts>;
   clock?: Clock;
@@ -64,6 +77,8 @@ export interface UpstreamSettings {
   readonly name: string;
   readonly endpoints: readonly EndpointSource[];
   readonly balance: BalanceName;
+  readonly protocol: UpstreamProtocol;
+  readonly tls: UpstreamTlsOptions;
   readonly pool: PoolOptions;
   readonly timeouts: UpstreamTimeouts;
   readonly clock: Clock;
@@ -75,19 +90,27 @@ export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
     name: '',
     endpoints: [],
     balance: 'round-robin',
+    protocol: 'auto',
+    tls: UPSTREAM_TLS_DEFAULTS,
     pool: POOL_DEFAULTS,
     timeouts: TIMEOUT_DEFAULTS,
     clock: systemClock,
   };
-  const { pool, timeouts, ...rest } = given;
-  const settings = withDefaults('upstream', defaults, rest);
-  if (settings.endpoints.length === 0) throw new TypeError('upstream: endpoints: at least one is needed');
-  if (!BALANCES.includes(settings.balance)) {
-    throw new TypeError(`upstream: balance: ${JSON.stringify(settings.balance)} is not one of ${BALANCES.join(', ')}`);
-  }
-  return {
-    ...settings,
+  const { pool, timeouts, tls, ...rest } = given;
+  const settings = {
+    ...withDefaults('upstream', defaults, rest),
+    tls: withDefaults('upstream: tls', UPSTREAM_TLS_DEFAULTS, tls),
     pool: withDefaults('upstream: pool', POOL_DEFAULTS, pool, ['connectionTotalMaxCount']),
     timeouts: withDefaults('upstream: timeouts', TIMEOUT_DEFAULTS, timeouts, ['headMs', 'idleMs']),
   };
+  if (settings.endpoints.length === 0) throw new TypeError('upstream: endpoints: at least one is needed');
+  checkName('balance', settings.balance, BALANCES);
+  checkName('protocol', settings.protocol, UPSTREAM_PROTOCOLS);
+  checkName('tls: minVersion', settings.tls.minVersion, TLS_VERSIONS);
+  return settings;
+}
+
+function checkName(option: string, value: string, known: readonly string[]): void {
+  if (known.includes(value)) return;
+  throw new TypeError(`upstream: ${option}: ${JSON.stringify(value)} is not one of ${known.join(', ')}`);
 }

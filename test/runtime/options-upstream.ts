@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { eventually, turns } from '../support/wire.ts';
 import { type Check, get } from './assembled.ts';
+import { UPSTREAM_TLS_CHECKS } from './options-upstream-tls.ts';
 
 /** What each key of an upstream does. */
 export const UPSTREAM_CHECKS: Readonly<Record<string, Check>> = {
+  ...UPSTREAM_TLS_CHECKS,
+
   'upstreams[].name': async (bench) => {
     const upstream = await bench.upstream();
     const upstreams = [{ name: 'other', endpoints: [upstream.url] }];
@@ -25,6 +28,17 @@ export const UPSTREAM_CHECKS: Readonly<Record<string, Check>> = {
     for (const upstream of both) await (await upstream.connection()).head();
     const unknown = JSON.parse('"fastest"'); // past the compiler, as a file would be
     await assert.rejects(bench.open({ upstream: { endpoints, balance: unknown } }), /balance.*round-robin/s);
+  },
+
+  'upstreams[].protocol': async (bench) => {
+    const upstream = await bench.upstream();
+    const assembled = await bench.open({ upstream: { endpoints: [upstream.url], protocol: 'http1' } });
+    await assembled.send(get());
+    await (await upstream.connection()).head();
+    await assert.rejects(
+      bench.open({ upstream: { endpoints: [upstream.url], protocol: 'h2' } }),
+      /h2 cannot be spoken/,
+    );
   },
 
   'upstreams[].endpoints[]': async (bench) => {

@@ -11,6 +11,7 @@ import { HeaderFields } from '../../src/core/headers.ts';
 import { Lifecycle } from '../../src/core/lifecycle.ts';
 import type { Attempt, DialObserver } from '../../src/upstream/dial.ts';
 import { Endpoint } from '../../src/upstream/endpoint.ts';
+import { endpointAddress } from '../../src/upstream/endpoint-address.ts';
 import { type PoolOptions, upstreamSettings } from '../../src/upstream/options.ts';
 import { Pool } from '../../src/upstream/pool.ts';
 import type { PoolClient, Waiter } from '../../src/upstream/queue.ts';
@@ -205,7 +206,7 @@ export class MemoryPool {
   constructor(given: Partial<PoolOptions> = {}, endpointCount = 1) {
     const urls = Array.from({ length: endpointCount }, (_, index) => `http://127.0.0.1:${index + 1}`);
     const settings = upstreamSettings({ name: 'memory', endpoints: urls, pool: given, clock: this.clock });
-    this.endpoints = urls.map((url) => new Endpoint(url, true));
+    this.endpoints = urls.map((url) => new Endpoint(endpointAddress(url), null, true));
     this.pool = new Pool(settings, this.endpoints, this.life, (endpoint, observer) => {
       const attempt = new MemoryAttempt(endpoint, observer, this.life);
       this.attempts.push(attempt);

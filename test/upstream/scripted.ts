@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { LOCALHOST } from '../support/certificates.ts';
 
 /** One connection to a scripted upstream: what came in as text, and a hand on what goes out. */
 export class ScriptedConnection {
@@ -80,22 +82,32 @@ export class ScriptedUpstream implements AsyncDisposable {
   /** In the order they were accepted. */
   readonly accepted: ScriptedConnection[] = [];
   private readonly server: Server;
+  private readonly scheme: 'http' | 'https';
   private waiting: (() => void) | null = null;
   private takenCount = 0;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, scheme: 'http' | 'https') {
     this.server = server;
-    server.on('connection', (socket: Socket) => {
+    this.scheme = scheme;
+    server.on(scheme === 'http' ? 'connection' : 'secureConnection', (socket: Socket) => {
       this.accepted.push(new ScriptedConnection(socket));
       this.waiting?.();
     });
   }
 
-  static async listen(): Promise<ScriptedUpstream> {
-    const server = createServer({ noDelay: true });
+  static listen(): Promise<ScriptedUpstream> {
+    return ScriptedUpstream.on(createServer({ noDelay: true }), 'http');
+  }
+
+  /** Behind TLS; the certificate is for `localhost` and 127.0.0.1 unless the options have another. */
+  static listenTls(options: TlsOptions = {}): Promise<ScriptedUpstream> {
+    return ScriptedUpstream.on(createTlsServer({ noDelay: true, ...LOCALHOST, ...options }), 'https');
+  }
+
+  private static async on(server: Server, scheme: 'http' | 'https'): Promise<ScriptedUpstream> {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return new ScriptedUpstream(server);
+    return new ScriptedUpstream(server, scheme);
   }
 
   get port(): number {
@@ -104,7 +116,7 @@ export class ScriptedUpstream implements AsyncDisposable {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.scheme}://127.0.0.1:${this.port}`;
   }
 
   /** The next connection that nobody has asked for yet. */

@@ -1,10 +1,13 @@
 import { z } from 'zod';
+import { TLS_VERSIONS } from '../../transport/tls/options.ts';
+import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../../transport/upstream-tls.ts';
 import { endpointAddress } from '../../upstream/endpoint-address.ts';
 import {
   BALANCES,
   POOL_DEFAULTS,
   type PoolOptions,
   TIMEOUT_DEFAULTS,
+  UPSTREAM_PROTOCOLS,
   type UpstreamTimeouts,
 } from '../../upstream/options.ts';
 import { count, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
@@ -12,7 +15,7 @@ import { count, milliseconds, offable, parsed, required, setting, text } from '.
 const url = parsed(endpointAddress);
 
 const endpoint = z.union(
-  [url, z.strictObject({ url: required(url, '`http://host:port`, or `unix:/path`.') })],
+  [url, z.strictObject({ url: required(url, '`http://host:port`, `https://host:port`, or `unix:/path`.') })],
   'a URL such as http://127.0.0.1:3000, or a block with `url`',
 );
 
@@ -44,7 +47,7 @@ const pool = {
 const timeouts = {
   connectMs: setting(
     milliseconds,
-    'To accept a connection. Over it another endpoint is tried, then 504.',
+    'To accept a connection, and to finish its TLS handshake. Over it another endpoint is tried, then 504.',
     TIMEOUT_DEFAULTS.connectMs,
   ),
   headMs: offable(
@@ -59,6 +62,26 @@ const timeouts = {
   ),
 } satisfies Record<keyof UpstreamTimeouts, z.ZodType>;
 
+const tls = {
+  ca: setting(
+    text,
+    'A file with the certificates (PEM) of the authorities to trust. Default: those that Node.js trusts.',
+  ),
+  cert: setting(text, 'A file with our certificate and its chain (PEM), for servers that ask for one.'),
+  key: setting(text, 'A file with the private key of `cert` (PEM).'),
+  passphrase: setting(text, 'What the key is encrypted with.'),
+  serverName: setting(
+    text,
+    'The name that a server is asked for (SNI) and that its certificate must be for. Default: the host of the endpoint.',
+  ),
+  verify: setting(
+    z.boolean(),
+    'Whether the certificate of a server must be valid, for its name, and signed by a trusted authority. Without this anybody between can read and change everything.',
+    UPSTREAM_TLS_DEFAULTS.verify,
+  ),
+  minVersion: setting(z.enum(TLS_VERSIONS), 'The oldest TLS that is spoken.', UPSTREAM_TLS_DEFAULTS.minVersion),
+} satisfies Record<keyof UpstreamTlsOptions, z.ZodType>;
+
 /** Servers that answer the same requests. */
 export const upstream = z
   .strictObject({
@@ -68,6 +91,15 @@ export const upstream = z
       'Where its servers are: URLs, or blocks with `url`. They take turns.',
     ),
     balance: setting(z.enum(BALANCES), 'Which endpoint is next. `round-robin`: they take turns.', 'round-robin'),
+    protocol: setting(
+      z.enum(UPSTREAM_PROTOCOLS),
+      '`auto`: what an `https://` endpoint prefers of HTTP/2 and HTTP/1.1 (ALPN), and HTTP/1.1 elsewhere. `h2` is spoken without asking where there is no TLS.',
+      'auto',
+    ),
+    tls: setting(
+      z.strictObject(tls),
+      'For `https://` endpoints. A value that is PEM itself, such as one from the environment, is taken as it is.',
+    ),
     pool: setting(z.strictObject(pool), 'The connections that are kept, and how long requests wait for one.'),
     timeouts: setting(z.strictObject(timeouts), 'How long its servers may take. `null` turns a timeout off.'),
   })
