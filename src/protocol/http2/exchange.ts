@@ -75,6 +75,8 @@ export class Http2Exchange extends RunningExchange implements StreamObserver {
     if (this.expectsContinue && this.body?.receivedBytes === 0) this.inform({ status: 100 });
   }
 
+  onBodyUnwanted(): void {}
+
   onLocalEnd(): void {
     if (this.tunnel === null) this.owner.answeredEarly(this);
   }

@@ -1,10 +1,9 @@
-import { asBuffer, openSource } from '../../core/body-source.ts';
+import { openSource } from '../../core/body-source.ts';
 import { HeaderFields, HOP_BY_HOP } from '../../core/headers.ts';
 import { discardBody, type HttpResponse, type InformationalResponse } from '../../core/message.ts';
 import { checkInformational, responseContent } from '../../core/response-body.ts';
 import type { Http2Exchange } from './exchange.ts';
-import { FLAG, FRAME, frameHeader, headersFrames } from './frame.ts';
-import { COPIED_MAX_BYTES } from './options.ts';
+import { sendWhole } from './outgoing.ts';
 import { ResponseBlocks } from './response-block.ts';
 import type { Session } from './session.ts';
 import type { Http2Stream } from './stream.ts';
@@ -61,12 +60,8 @@ export class ResponseWriter {
       return;
     }
     if (content.kind === 'whole') {
-      this.whole(
-        stream,
-        this.blocks.final(status, fields, content.lengthBytes, date),
-        content.bytes,
-        content.lengthBytes,
-      );
+      const block = this.blocks.final(status, fields, content.lengthBytes, date);
+      sendWhole(session, stream, block, content.bytes, content.lengthBytes);
       return;
     }
     const source = openSource(content.source);
@@ -75,35 +70,5 @@ export class ResponseWriter {
       if (error !== null && !stream.cut) onBroken(error);
     };
     stream.beginSending(content.lengthBytes, response.trailers ?? null, onDone).send(source);
-  }
-
-  /** Head and body, in one piece where nothing is before them and the windows let them go. */
-  private whole(stream: Http2Stream, block: string, body: string | Uint8Array, lengthBytes: number): void {
-    const { session } = this;
-    if (lengthBytes === 0) {
-      session.writeHeaders(stream, block, true);
-      return;
-    }
-    if (!session.mayPass(stream, lengthBytes)) {
-      session.writeHeaders(stream, block, false);
-      const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-      stream.beginSending(lengthBytes, null, () => undefined).sendWhole(bytes);
-      return;
-    }
-    session.passed(stream, lengthBytes);
-    const head =
-      headersFrames(stream.id, block, false, session.peer.frameMaxBytes) +
-      frameHeader(lengthBytes, FRAME.DATA, FLAG.END_STREAM, stream.id);
-    // As many bytes as characters means ASCII, which may go out as latin-1 together with the head.
-    if (typeof body === 'string' && body.length === lengthBytes) session.output.write(head + body);
-    else {
-      const bytes = typeof body === 'string' ? Buffer.from(body) : asBuffer(body);
-      if (lengthBytes <= COPIED_MAX_BYTES) session.output.write(head + bytes.toString('latin1'));
-      else {
-        session.output.write(head);
-        session.output.writeBytes(bytes);
-      }
-    }
-    stream.sentEnd();
   }
 }

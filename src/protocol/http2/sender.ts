@@ -19,6 +19,8 @@ export interface SenderOwner {
 /** A body on its way out of one stream: pieces wait here until flow control and the scheduler let them go. */
 export class Sender extends OutgoingBody {
   queuedBytes = 0;
+  /** What has been written as DATA. */
+  emittedBytes = 0;
   private readonly owner: SenderOwner;
   private readonly output: Output;
   private queue: Uint8Array[] = [];
@@ -66,6 +68,7 @@ export class Sender extends OutgoingBody {
   emit(maxBytes: number): number {
     const count = Math.min(maxBytes, this.queuedBytes);
     this.queuedBytes -= count;
+    this.emittedBytes += count;
     const last = this.ended && this.queuedBytes === 0;
     const trailers = this.last;
     const closes = last && trailers === null;

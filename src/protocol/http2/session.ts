@@ -8,6 +8,7 @@ import { HpackEncoder } from './hpack-encoder.ts';
 import { type Http2Options, WINDOW_START_BYTES } from './options.ts';
 import { Output } from './output.ts';
 import { parsePriority, Scheduler } from './priority.ts';
+import { lowerPairs } from './section-block.ts';
 import { Sender } from './sender.ts';
 import { firstSettings, PeerSettings } from './settings.ts';
 import { Http2Stream, type StreamOwner, type TrailersSource } from './stream.ts';
@@ -48,6 +49,8 @@ export class Session implements StreamOwner {
   /** The last streams that either side has opened; 0 before the first. */
   lastPeerStreamId = 0;
   lastOwnStreamId = 0;
+  /** The rule that the peer has broken, when it was that which has ended the connection. */
+  fault: ConnectionError | null = null;
   /** Since when bytes have waited for the connection's window; 0: none do. */
   shutSinceMs = 0;
   private sendWindowBytes = WINDOW_START_BYTES;
@@ -253,6 +256,8 @@ export class Session implements StreamOwner {
     this.sendWindowBytes -= bytes;
     stream.sendWindowBytes -= bytes;
     this.guard.earn('windowUpdates', UPDATES_PER_DATA);
+    // Who estimates the bandwidth sends one with what it takes.
+    this.guard.earn('pings', 1);
   }
 
   schedule(stream: Http2Stream): void {
@@ -307,6 +312,7 @@ export class Session implements StreamOwner {
   /** Ends the connection for a fault of the peer (RFC 9113 §5.4.1). */
   fail(error: ConnectionError): void {
     if (this.closed) return;
+    this.fault = error;
     this.output.write(this.goodbye.conclude(this.lastPeerStreamId, ERROR[error.code], error.message));
     this.cutAll(error.code);
     this.owner.onFailed(error);
@@ -317,10 +323,4 @@ export class Session implements StreamOwner {
     this.closed = true;
     for (const stream of [...this.streams.values()]) this.cut(stream, code, true);
   }
-}
-
-/** Names in lower case, as HTTP/2 has them (RFC 9113 §8.2.1), and values. */
-export function lowerPairs(fields: HeaderFields): string[] {
-  const { pairs } = fields;
-  return pairs.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : text));
 }

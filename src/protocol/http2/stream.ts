@@ -1,4 +1,4 @@
-import { type BodyOwner, IncomingBody } from '../../core/body.ts';
+import { type BodyOwner, IncomingBody, type ReadMemory } from '../../core/body.ts';
 import { RateFloor } from '../../core/deadlines.ts';
 import type { HeaderFields } from '../../core/headers.ts';
 import { StreamError } from './error.ts';
@@ -11,6 +11,8 @@ import type { ReceiveWindow } from './window.ts';
 export interface StreamObserver {
   /** The reader of the body wants its first bytes. */
   onBodyWanted(): void;
+  /** The reader of the body wants no more of it. */
+  onBodyUnwanted(): void;
   /** The stream was cut off before both sides had ended. Called once, and nothing after it. */
   onReset(code: string, byPeer: boolean): void;
   /** Our side has ended before the peer's. */
@@ -33,7 +35,7 @@ export interface StreamOwner {
 
 /** Asked for the fields after a body, when it has ended. */
 export type TrailersSource = (() => HeaderFields | null) | null;
-const NOBODY: StreamObserver = { onBodyWanted() {}, onReset() {}, onLocalEnd() {}, onEnd() {} };
+const NOBODY: StreamObserver = { onBodyWanted() {}, onBodyUnwanted() {}, onReset() {}, onLocalEnd() {}, onEnd() {} };
 
 type OnSent = (error: Error | null) => void;
 
@@ -54,6 +56,8 @@ export class Http2Stream implements BodyOwner, SenderOwner, Schedulable {
   /** Since when it has had bytes that the peer's window does not let go; 0: it has not. */
   shutSinceMs = 0;
   body: IncomingBody | null = null;
+  /** Where the bytes of its body lie, if they do not last. */
+  memory?: ReadMemory;
   /** From content-length: what comes must be exactly this (RFC 9113 §8.1.1). */
   private expectedBytes: number | null = null;
   private receivedBytes = 0;
@@ -80,6 +84,11 @@ export class Http2Stream implements BodyOwner, SenderOwner, Schedulable {
     this.rateBytesPerSec = rateBytesPerSec;
     this.body = new IncomingBody(this, lengthBytes, maxBytes);
     return this.body;
+  }
+
+  /** No body will come, or none yet: DATA with bytes in it is an error. */
+  expectNoBody(): void {
+    this.expectedBytes = 0;
   }
 
   /** Takes a DATA frame; `frameBytes` is its whole payload, padding included. Throws a StreamError. */
@@ -116,8 +125,14 @@ export class Http2Stream implements BodyOwner, SenderOwner, Schedulable {
     this.flowing = false;
   }
 
+  /** The body's reader has no room for more. */
+  get held(): boolean {
+    return !this.flowing;
+  }
+
   /** Nobody reads the rest; it is let in and thrown away until the stream ends. */
   abandon(): void {
+    this.observer.onBodyUnwanted();
     this.flowing = true;
     this.creditRead();
   }
