@@ -11,9 +11,10 @@ export function checkCommand(): Command {
     .argument('[config]', 'the configuration file', CONFIG_FILE)
     .action(async (file: string) => {
       const loaded = await loadConfig(file, process.env);
-      assemble(loaded, new Log(LOG_DEFAULTS));
+      const assembly = assemble(loaded, new Log(LOG_DEFAULTS));
       const { config, warnings } = loaded;
       if (warnings !== '') process.stderr.write(`${warnings}\n`);
+      for (const warning of assembly.warnings) process.stderr.write(`${file}: warning: ${warning}\n`);
       const parts = [
         counted(config.listeners.length, 'listener'),
         counted(config.routes.length, 'route'),

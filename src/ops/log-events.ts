@@ -17,6 +17,14 @@ export function logEvents(log: Log): () => void {
     }),
     onEvent('listener:error', ({ listener, error }) => log.warn('accepting failed, trying again', { listener, error })),
     onEvent('connection:refuse', seldom(log, 'connections are refused')),
+    onEvent('handshake:fail', seldom(log, 'TLS handshakes fail')),
+    onEvent('tls:reload', (event) => log.info('certificates reloaded', event)),
+    onEvent('tls:error', ({ listener, error }) =>
+      log.error(`certificates not reloaded, those in force stay: ${error.message}`, { listener }),
+    ),
+    onEvent('tls:expired', ({ listener, source, validTo }) =>
+      log.warn('a certificate has expired', { listener, source, validTo: validTo.toISOString() }),
+    ),
     onEvent('request:refuse', seldom(log, 'requests are refused')),
     onEvent('drain:stage', ({ stage, liveCount }) => log.debug(`drain: ${stage}`, { liveCount })),
   ];

@@ -5,6 +5,7 @@ import type { HttpResponse } from '../core/message.ts';
 import type { Log } from '../ops/log.ts';
 import type { ListenerOptions } from '../server/options.ts';
 import { readPem } from '../transport/pem.ts';
+import { CertificateError } from '../transport/tls/certificate.ts';
 import { proxy } from '../upstream/forward.ts';
 import { type UpstreamGroup, upstream } from '../upstream/group.ts';
 import { accessLog } from '../web/layers/access-log.ts';
@@ -14,6 +15,7 @@ import { timeout } from '../web/layers/timeout.ts';
 import { type MatchedRoute, matchRoutes } from '../web/predicate.ts';
 import { reply } from '../web/reply.ts';
 import type { LoadedConfig } from './config.ts';
+import { checkCertificates, inFolder } from './listener-tls.ts';
 import { readLocation } from './location.ts';
 import { ConfigError } from './problem.ts';
 import type { Config } from './schema.ts';
@@ -30,6 +32,8 @@ export interface Assembly {
   readonly handlers: Readonly<Record<string, Handler>>;
   readonly listeners: readonly ListenerOptions[];
   readonly upstreams: ReadonlyMap<string, AssembledUpstream>;
+  /** What is suspicious but works. */
+  readonly warnings: readonly string[];
 }
 
 /** An upstream, and the settings it was made from. */
@@ -46,7 +50,7 @@ export function assemble(loaded: LoadedConfig, log: Log, previous: Assembly | nu
   try {
     return build(loaded, log, previous);
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
+    if (!(error instanceof TypeError) && !(error instanceof CertificateError)) throw error;
     const problem = { severity: 'error', message: error.message, path: [], place: null } as const;
     throw new ConfigError(loaded.name, null, [problem]);
   }
@@ -59,14 +63,17 @@ function build(loaded: LoadedConfig, log: Log, previous: Assembly | null): Assem
   // A listener that the new configuration has dropped listens until the restart, and must not keep old upstreams alive.
   const names = new Set([...config.listeners.map(listenerName), ...Object.keys(previous?.handlers ?? {})]);
   const handlers = Object.fromEntries([...names].map((name) => [name, listenerHandler(name, routes, config, log)]));
+  const warnings: string[] = [];
   const listeners = config.listeners.map((listener): ListenerOptions => {
-    const { mode, ...options } = listener;
+    const { mode, tls: given, ...options } = listener;
     const name = listenerName(listener);
     const bind = absolute(listener.bind, folder);
     const octal = mode === undefined ? undefined : Number.parseInt(mode, 8);
-    return { ...options, name, bind, handler: handlers[name], mode: octal };
+    const tls = given === undefined ? undefined : inFolder(given, folder);
+    if (tls !== undefined) warnings.push(...checkCertificates(`listener ${name}: tls`, tls));
+    return { ...options, name, bind, tls, handler: handlers[name], mode: octal };
   });
-  return { loaded, handlers, listeners, upstreams };
+  return { loaded, handlers, listeners, upstreams, warnings };
 }
 
 type Upstreams = Assembly['upstreams'];

@@ -5,6 +5,7 @@ import { BindError } from '../server/bind.ts';
 import type { DrainReport } from '../server/drain.ts';
 import { DRAIN_DEFAULTS } from '../server/options.ts';
 import { type Server, serve } from '../server/serve.ts';
+import { CertificateError } from '../transport/tls/certificate.ts';
 import { type Assembly, assemble, goneUpstreams } from './assemble.ts';
 import type { LoadedConfig } from './config.ts';
 import { ConfigError } from './problem.ts';
@@ -34,20 +35,25 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   notice(loaded.warnings);
   const log = new Log(logSettings(loaded));
   const assembly = assemble(loaded, log);
+  // What happens while it opens is logged, too.
+  const stopLogging = logEvents(log);
   try {
     const server = await serve({
       listeners: assembly.listeners,
       handler: () => ({ status: 404 }),
       drain: loaded.config.drain,
     });
-    return await new Program(options, server, assembly, log).run();
+    return await new Program(options, server, assembly, log, stopLogging).run();
   } catch (error) {
     // A TypeError here is an address that only the running process can judge, such as a socket from systemd.
-    if (!(error instanceof BindError) && !(error instanceof TypeError)) throw error;
+    const expected = error instanceof BindError || error instanceof TypeError || error instanceof CertificateError;
+    if (!expected) throw error;
     notice(error.message);
     return 1;
   }
 }
+
+type Listeners = LoadedConfig['config']['listeners'];
 
 class Program {
   private readonly options: ProgramOptions;
@@ -55,20 +61,20 @@ class Program {
   private assembly: Assembly;
   private readonly log: Log;
   /** What it has listened on since the start: reloads do not change that. */
-  private readonly listening: LoadedConfig['config']['listeners'];
+  private readonly listening: Listeners;
   private stopLogging: () => void;
   private draining = false;
   private failed = false;
   private reloading: Promise<void> = Promise.resolve();
   private end: (report: DrainReport) => void = () => undefined;
 
-  constructor(options: ProgramOptions, server: Server, assembly: Assembly, log: Log) {
+  constructor(options: ProgramOptions, server: Server, assembly: Assembly, log: Log, stopLogging: () => void) {
     this.options = options;
     this.server = server;
     this.assembly = assembly;
     this.log = log;
     this.listening = assembly.loaded.config.listeners;
-    this.stopLogging = logEvents(this.log);
+    this.stopLogging = stopLogging;
   }
 
   async run(): Promise<number> {
@@ -86,8 +92,8 @@ class Program {
     );
     const uncaught = (error: unknown): void => this.fail(error);
     process.on('uncaughtException', uncaught);
-    const origins = this.server.listeners.map(({ address }) => origin(address));
-    for (const { name, address } of this.server.listeners) notice(`listening on ${origin(address)} (${name})`);
+    const origins = this.server.listeners.map(origin);
+    for (const listener of this.server.listeners) notice(`listening on ${origin(listener)} (${listener.name})`);
     this.options.ready?.(origins);
     const report = await ended;
     for (const { group } of this.assembly.upstreams.values()) group.close();
@@ -132,6 +138,10 @@ class Program {
       notice(loaded.warnings);
       const next = assemble(loaded, this.log, this.assembly);
       const gone = goneUpstreams(this.assembly, next);
+      for (const { name, tls } of next.listeners) {
+        const open = this.server.listeners.find((listener) => listener.name === name);
+        if (tls !== undefined && open?.secure === true) this.server.updateTls(name, tls);
+      }
       this.server.reload(() => ({ status: 404 }), {
         listeners: next.handlers,
         // Not before: a request that began with the old routes may be about to use an old upstream.
@@ -141,7 +151,7 @@ class Program {
       this.stopLogging();
       this.log.configure(logSettings(loaded));
       this.stopLogging = logEvents(this.log);
-      if (inspect(this.listening, { depth: null }) !== inspect(loaded.config.listeners, { depth: null }))
+      if (needsRestart(this.listening, loaded.config.listeners))
         this.log.warn('reloaded, but the listeners have changed and need a restart');
       else this.log.info('reloaded');
     } catch (error) {
@@ -159,9 +169,20 @@ class Program {
 
 const logSettings = ({ config }: LoadedConfig) => ({ ...LOG_DEFAULTS, ...config.logs });
 
-function origin({ host, port }: { readonly host: string; readonly port: number }): string {
+/** All but what TLS is done with takes effect only when the listener is opened. */
+function needsRestart(before: Listeners, after: Listeners): boolean {
+  const [old, now] = [before, after].map((listeners) =>
+    inspect(
+      listeners.map((listener) => ({ ...listener, tls: listener.tls !== undefined })),
+      { depth: null },
+    ),
+  );
+  return old !== now;
+}
+
+function origin({ address: { host, port }, secure }: Server['listeners'][number]): string {
   if (port === 0) return `unix:${host}`;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function notice(text: string): void {

@@ -42,6 +42,7 @@ export function checkReferences(data: unknown): Finding[] {
     ...lost,
     ...list(data, 'upstreams').flatMap(repeatedEndpoints),
     ...unresolved(usedListeners, listeners, 'listener'),
+    ...list(data, 'listeners').flatMap(tlsFindings),
     ...routeFindings(data),
     ...(lost.length > 0 ? [] : unused(usedUpstreams, upstreams)),
   ];
@@ -56,6 +57,18 @@ function repeatedEndpoints({ path, value }: Item): Finding[] {
     return typeof url === 'string' ? [{ path: [...path, ...inner], value: url.replace(/\/$/, '') }] : [];
   });
   return repeated(urls, 'this endpoint is in the list already');
+}
+
+/** Client certificates are verified when they are asked for, and authorities are for nothing else. */
+function tlsFindings({ path, value }: Item): Finding[] {
+  const tls: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'tls') : undefined;
+  if (typeof tls !== 'object' || tls === null) return [];
+  const clientAuth: unknown = Reflect.get(tls, 'clientAuth') ?? 'none';
+  if (clientAuth === 'none' && 'ca' in tls) {
+    return [fault([...path, 'tls', 'ca'], 'it has no effect unless clientAuth is request or require')];
+  }
+  if (clientAuth === 'none' || 'ca' in tls) return [];
+  return [fault([...path, 'tls', 'clientAuth'], 'client certificates are verified with the authorities in `ca`')];
 }
 
 function routeFindings(data: unknown): Finding[] {

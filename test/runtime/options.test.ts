@@ -8,6 +8,7 @@ import { eventually, turns } from '../support/wire.ts';
 import { Bench, type Check, get } from './assembled.ts';
 import { LISTENER_CHECKS } from './options-listener.ts';
 import { ROUTE_CHECKS } from './options-route.ts';
+import { TLS_CHECKS } from './options-tls.ts';
 import { UPSTREAM_CHECKS } from './options-upstream.ts';
 
 const DRAIN_CHECKS: Readonly<Record<string, Check>> = {
@@ -77,7 +78,7 @@ const LOG_CHECKS: Readonly<Record<string, (context: TestContext) => Promise<void
   },
 };
 
-const CHECKS = { ...LISTENER_CHECKS, ...ROUTE_CHECKS, ...UPSTREAM_CHECKS, ...DRAIN_CHECKS };
+const CHECKS = { ...LISTENER_CHECKS, ...TLS_CHECKS, ...ROUTE_CHECKS, ...UPSTREAM_CHECKS, ...DRAIN_CHECKS };
 
 test('every key of the configuration has a check that it changes behaviour', () => {
   const keys = configTree()

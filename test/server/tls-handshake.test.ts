@@ -7,6 +7,7 @@ import { onEvent } from '../../src/core/events.ts';
 import type { Handler } from '../../src/core/handler.ts';
 import type { TlsOptions } from '../../src/transport/tls/options.ts';
 import { LOCALHOST, TEST_AUTHORITY } from '../support/certificates.ts';
+import { clientHello } from '../support/client-hello.ts';
 import { tlsRelay } from '../support/tls-relay.ts';
 import { eventually, turns, Wire } from '../support/wire.ts';
 import { get, type Opened, type OpenedOptions, opened, Waiting } from './opened.ts';
@@ -18,23 +19,6 @@ const open = (context: TestContext, tls: Partial<TlsOptions> = {}, options: Open
     ...options,
     listener: { tls: { certificates: [LOCALHOST], ...tls }, ...options.listener },
   });
-
-/** The first message of a client, as bytes, and nothing after it. */
-async function clientHello(context: TestContext): Promise<Buffer> {
-  const sink = await opened(context, hello, {
-    listener: {
-      runner: {
-        name: 'sink',
-        run: (connection) => void connection.socket.on('data', (chunk: Buffer) => taken.resolve(chunk)),
-        refuse: () => undefined,
-      },
-    },
-  });
-  const taken = Promise.withResolvers<Buffer>();
-  const client = connect({ port: sink.port, host: '127.0.0.1', servername: 'localhost' }).on('error', () => undefined);
-  context.after(() => client.destroy());
-  return taken.promise;
-}
 
 async function answered(context: TestContext, port: number): Promise<number> {
   const wire = await Wire.secure(port);
@@ -69,14 +53,14 @@ for (const handshakeMaxCount of [1, 1000, 5000]) {
 
 test('a thousand peers that stop in the middle of their first message do not delay an honest one', async (context) => {
   const on = await open(context, { handshakeMaxCount: 10 });
-  const bytes = (await clientHello(context)).subarray(0, 200);
+  const bytes = (await clientHello()).subarray(0, 200);
   for (const socket of await silentPeers(context, on, 1000)) socket.write(bytes);
   assert.equal(await answered(context, on.port), 200);
 });
 
 test('a handshake over the budget is closed before any cryptography; one that has ended makes room', async (context) => {
   const on = await open(context, { handshakeMaxCount: 2 });
-  const bytes = await clientHello(context);
+  const bytes = await clientHello();
   const begun = [await on.wire(), await on.wire()];
   for (const wire of begun) await wire.write(bytes).until((text) => text.length > 0);
   assert.equal(await (await on.wire()).write(bytes).rest(), '');
@@ -93,7 +77,7 @@ test('a handshake over the rate is closed before any cryptography; with time the
   context.after(onEvent('connection:refuse', (event) => refused.push(event)));
   const on = await open(context, { handshakeMaxPerSec: 2 });
   assert.deepEqual([await answered(context, on.port), await answered(context, on.port)], [200, 200]);
-  assert.equal(await (await on.wire()).write(await clientHello(context)).rest(), '');
+  assert.equal(await (await on.wire()).write(await clientHello()).rest(), '');
   assert.deepEqual(on.server.status().refused, { 'handshake-rate-exceeded': 1 });
   assert.deepEqual(
     refused.map(({ reason, peer }) => [reason, peer]),
@@ -107,7 +91,7 @@ test('a handshake over the rate is closed before any cryptography; with time the
 
 test('a handshake that takes too long is closed, whether nothing, half a message or a whole one has come', async (context) => {
   const on = await open(context, { handshakeTimeoutMs: 2000 });
-  const bytes = await clientHello(context);
+  const bytes = await clientHello();
   const silent = await on.wire();
   const half = (await on.wire()).write(bytes.subarray(0, 100));
   const whole = (await on.wire()).write(bytes);
@@ -123,7 +107,7 @@ test('a handshake that takes too long is closed, whether nothing, half a message
 
 test('a client that leaves within the handshake is let go at once, wherever it was', async (context) => {
   const on = await open(context);
-  const bytes = await clientHello(context);
+  const bytes = await clientHello();
   for (const sent of [bytes.subarray(0, 0), bytes.subarray(0, 100), bytes]) {
     const wire = await on.wire();
     await eventually(() => on.server.status().connections.handshake === 1);
@@ -135,7 +119,7 @@ test('a client that leaves within the handshake is let go at once, wherever it w
 
 test('a first message in pieces, one byte at a time, is understood', async (context) => {
   const on = await open(context);
-  const bytes = await clientHello(context);
+  const bytes = await clientHello();
   const wire = await on.wire();
   for (const byte of bytes.subarray(0, 50)) {
     wire.write(Buffer.of(byte));
@@ -195,7 +179,7 @@ test('a peer that has said nothing is closed at the end of the quiet window', as
 
 test('a handshake that never ends is cut off at the end of the grace, and told so', async (context) => {
   const on = await open(context, { handshakeTimeoutMs: 60_000 });
-  const wire = (await on.wire()).write(await clientHello(context));
+  const wire = (await on.wire()).write(await clientHello());
   await wire.until((text) => text.length > 0);
   const report = on.server.drain({ graceMs: 5000 });
   await on.reaches('finish');

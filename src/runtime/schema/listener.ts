@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseBind } from '../../server/bind.ts';
 import { LIMIT_DEFAULTS, type Limits, listenerSettings, PROTOCOLS } from '../../server/options.ts';
+import { tls } from './tls.ts';
 import { bytes, bytesPerSec, count, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
 
 const DEFAULTS = listenerSettings({ bind: ':0' });
@@ -78,6 +79,7 @@ export const listener = z
       z.array(z.enum(PROTOCOLS)).min(1),
       'What its connections may speak. Default: `[http1]`, the only one so far.',
     ),
+    tls: setting(tls, 'Speaks TLS, and HTTPS with it. See [tls.md](tls.md).'),
     backlogCount: setting(count, 'Connections that the system queues before they are accepted.', DEFAULTS.backlogCount),
     reusePort: setting(z.boolean(), 'Several processes may listen on this address (SO_REUSEPORT).', DEFAULTS.reusePort),
     mode: setting(

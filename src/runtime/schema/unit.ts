@@ -10,6 +10,7 @@ export const bytes = number('a whole number of bytes, 0 or more', (schema) =>
 export const bytesPerSec = number('bytes per second, 0 or more', (schema) =>
   schema.min(0, 'bytes per second, 0 or more'),
 );
+export const perSec = number('a number above 0', (schema) => schema.gt(0, 'a number above 0'));
 export const count = number('a whole number, 1 or more', (schema) =>
   schema.int('a whole number, 1 or more').min(1, 'a whole number, 1 or more'),
 );
