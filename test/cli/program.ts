@@ -53,7 +53,7 @@ export class Program {
 
   /** The origin it listens on, such as `http://127.0.0.1:40123`. */
   async origin(listener = '[^)]*'): Promise<string> {
-    const match = await this.says(new RegExp(`^listening on (http://\\S+) \\(${listener}\\)$`, 'm'));
+    const match = await this.says(new RegExp(`^listening on (https?://\\S+) \\(${listener}\\)$`, 'm'));
     return match[1] ?? '';
   }
 
