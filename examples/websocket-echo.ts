@@ -7,7 +7,10 @@ const handler = router().websocket(
   { messageMaxBytes: 32 * 1024 * 1024, deflate: true, origins: null },
 );
 
-const server = await serve({ listeners: [{ bind: `127.0.0.1:${process.env.PORT ?? 8080}` }], handler });
+const server = await serve({
+  listeners: [{ bind: `127.0.0.1:${process.env.PORT ?? 8080}`, protocols: ['h2', 'http1'] }],
+  handler,
+});
 
 console.log(`listening on http://127.0.0.1:${server.listeners[0]?.address.port}`);
 process.once('SIGTERM', () => server.beginDrain());

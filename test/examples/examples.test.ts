@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { connect } from 'node:http2';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 
@@ -30,6 +31,15 @@ async function text(url: string, options?: RequestInit): Promise<string> {
   return (await fetch(url, options)).text();
 }
 
+/** A POST with prior knowledge of HTTP/2. */
+async function overHttp2(url: string, body: string): Promise<string> {
+  const session = connect(url);
+  const stream = session.request({ ':method': 'POST', ':path': '/' }).end(body);
+  const answer = await stream.toArray();
+  session.close();
+  return Buffer.concat(answer).toString();
+}
+
 const post = (body: string): RequestInit => ({ method: 'POST', body });
 
 /** What each example must do. One that is not here fails. */
@@ -38,6 +48,7 @@ const CHECKS: Readonly<Record<string, (running: Running) => Promise<void>>> = {
   'echo.ts': async ({ url }) => {
     assert.equal(await text(url, post('a body')), 'a body');
     assert.match(await text(`${url}/headers`, { headers: { 'x-mine': 'yes' } }), /^x-mine: yes\r$/m);
+    assert.equal(await overHttp2(url, 'a body'), 'a body');
   },
   'proxy.ts': async ({ url }) => {
     const answers = new Set([await text(`${url}/api/`), await text(`${url}/api/`)]);
