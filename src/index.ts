@@ -10,6 +10,7 @@ export {
   type HttpResponse,
   type InformationalResponse,
   type Peer,
+  type PeerCertificate,
   type ResponseBody,
   type Takeover,
 } from './core/message.ts';
@@ -26,6 +27,8 @@ export type { DrainReport, DrainStage, ForcedConnection } from './server/drain.t
 export type { DrainOptions, Limits, ListenerOptions } from './server/options.ts';
 export { type ReloadOptions, type ServeOptions, type Server, serve } from './server/serve.ts';
 export type { ListenerStatus, ServerInfo, ServerStatus } from './server/status.ts';
+export { CertificateError } from './transport/tls/certificate.ts';
+export type { CertificateOptions, ClientAuth, TlsOptions, TlsVersion } from './transport/tls/options.ts';
 export type { UpstreamTlsOptions } from './transport/upstream-tls.ts';
 export { type ProxyOptions, proxy } from './upstream/forward.ts';
 export { type EndpointStatus, type UpstreamGroup, type UpstreamStatus, upstream } from './upstream/group.ts';

@@ -32,7 +32,8 @@ upstreams:
 
 On SIGHUP the file is read again. New routes, upstreams, logs and drain settings take over at once, requests under way
 finish as they began, and upstreams that have not changed keep their connections. A file with errors changes nothing.
-Changed listeners need a restart, and a log line says so.
+The \`tls\` of a listener takes over with the next handshake. Other changes to listeners need a restart, and a log line
+says so.
 `;
 
 /** The page `docs/config.md`: every key of the configuration. */
