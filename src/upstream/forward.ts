@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { IncomingBody } from '../core/body.ts';
 import type { ClientConnection, OutgoingRequest, ResponseObserver } from '../core/client.ts';
+import { systemClock } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import { Failure } from '../core/failure.ts';
 import type { Handler } from '../core/handler.ts';
@@ -13,11 +14,12 @@ import type { UpstreamGroup } from './group.ts';
 import type { PoolClient, Waiter } from './queue.ts';
 import { mayRetry } from './retry.ts';
 import { oneHopLess, ownPseudonym, type PassedHead, passedTrailers, Rewrite, type RewriteOptions } from './rewrite.ts';
+import { checkUpgrades, Upgrade, type UpgradeOptions, wantedUpgrade } from './upgrade.ts';
 
 const retries = channel('upstream:retry');
 
 /** How a route passes requests on. */
-export interface ProxyOptions extends RewriteOptions {
+export interface ProxyOptions extends RewriteOptions, UpgradeOptions {
   /**
    * A request body of a known length up to this is awaited before an upstream connection is taken: a slow client then
    * occupies none, and the request can be sent again. Larger ones are streamed.
@@ -31,6 +33,10 @@ export const PROXY_DEFAULTS: Readonly<Omit<ProxyOptions, 'via'>> = {
   host: 'preserve',
   stripPrefix: null,
   gatherMaxBytes: 16_384,
+  upgrade: [],
+  tunnelIdleTimeoutMs: 3_600_000,
+  drainClose: false,
+  clock: systemClock,
 };
 
 /**
@@ -38,14 +44,20 @@ export const PROXY_DEFAULTS: Readonly<Omit<ProxyOptions, 'via'>> = {
  * sets one. Throws `TypeError` on options that cannot work.
  */
 export function proxy(group: UpstreamGroup, given: Partial<ProxyOptions> = {}): Handler {
-  const options = withDefaults('proxy', { ...PROXY_DEFAULTS, via: ownPseudonym() }, given);
+  const defaults = { ...PROXY_DEFAULTS, via: ownPseudonym() };
+  const options = withDefaults('proxy', defaults, given, ['tunnelIdleTimeoutMs']);
+  const allowed = checkUpgrades(options.upgrade);
   const rewrite = new Rewrite(options);
   const handle = (request: HttpRequest): HttpResponse | Promise<HttpResponse> => {
     const { incoming, method } = request;
-    if (method === 'CONNECT') throw new Failure('method-unsupported');
+    const wanted = wantedUpgrade(request, allowed);
     const passed = rewrite.request(request);
     const headers = oneHopLess(method, passed.headers);
     if (headers === null) return lastHop(method);
+    if (wanted !== null || method === 'CONNECT') {
+      const upgrade = new Upgrade(request, wanted, options);
+      return new Forward(request, group, rewrite, passed, upgrade.fields(headers), null, upgrade).begin();
+    }
     if (incoming === null) return new Forward(request, group, rewrite, passed, headers, null).begin();
     incoming.liftDefaultLimit();
     incoming.admit();
@@ -75,11 +87,12 @@ class Forward implements OutgoingRequest, ResponseObserver, PoolClient {
   readonly headers: HeaderFields;
   readonly body: Uint8Array | IncomingBody | null;
   readonly expectContinue: boolean;
-  readonly upgrade = null;
+  readonly upgrade: string | null;
   retryCount = 0;
   private readonly request: HttpRequest;
   private readonly group: UpstreamGroup;
   private readonly rewrite: Rewrite;
+  private readonly switching: Upgrade | null;
   private connection: ClientConnection | null = null;
   private endpoint: Endpoint | null = null;
   private waiter: Waiter | null = null;
@@ -93,7 +106,10 @@ class Forward implements OutgoingRequest, ResponseObserver, PoolClient {
     passed: PassedHead,
     headers: HeaderFields,
     body: Uint8Array | IncomingBody | null,
+    switching: Upgrade | null = null,
   ) {
+    this.switching = switching;
+    this.upgrade = switching?.protocol ?? null;
     this.request = request;
     this.group = group;
     this.rewrite = rewrite;
@@ -144,10 +160,21 @@ class Forward implements OutgoingRequest, ResponseObserver, PoolClient {
     resolve?.({ status, headers: this.rewrite.response(headers, protocol), body });
   }
 
-  onUpgrade(_status: number, _headers: HeaderFields, socket: Duplex): void {
-    // Never asked for yet.
-    socket.destroy();
-    this.fail(new Failure('upstream-invalid'));
+  onUpgrade(status: number, headers: HeaderFields, socket: Duplex, firstBytes: Uint8Array): void {
+    const { resolve, switching } = this;
+    if (switching === null) {
+      socket.destroy();
+      this.fail(new Failure('upstream-invalid', 'It switched protocols unasked.'));
+      return;
+    }
+    const passed = this.rewrite.response(headers, status === 101 ? 'HTTP/1.1' : 'HTTP/2');
+    try {
+      const response = switching.response(status, passed, socket, firstBytes);
+      this.settle();
+      resolve?.(response);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   onFail(failure: Failure): void {
@@ -178,6 +205,7 @@ class Forward implements OutgoingRequest, ResponseObserver, PoolClient {
   private aborted(failure: Failure): void {
     if (this.waiter !== null) this.group.leave(this.waiter);
     this.connection?.abort(this, failure);
+    this.switching?.abandon();
     this.fail(failure);
   }
 

@@ -102,7 +102,7 @@ export class Rewrite {
         : new RegExp(`^via:(?:.*[ \\t,])?${via.replaceAll('.', '\\.')}[ \\t]*(?:[,(].*)?\\r\\n`, 'im');
   }
 
-  /** Throws `proxy-loop` when the request has been here before, `upgrade-unsupported` when it wants another protocol. */
+  /** Throws `proxy-loop` when the request has been here before. */
   request(request: HttpRequest): PassedHead {
     const { authority, headers: fields, peer, protocol } = request;
     const slot = fields.text.length & (REMEMBERED_COUNT - 1);
@@ -160,7 +160,6 @@ export class Rewrite {
     const { headers: fields } = request;
     const { text } = fields;
     if (this.loop?.test(text) === true) throw new Failure('proxy-loop');
-    if (wantsUpgrade(fields)) throw new Failure('upgrade-unsupported');
     const trusted = this.trusted.has(request.peer.address);
     const kept = endToEnd(fields).replace(trusted ? NOT_PASSED_TRUSTED : NOT_PASSED, '');
     const told = forwardedLines(request, this.options.forwarded, trusted);
@@ -194,12 +193,6 @@ function hiddenPrefix(prefix: string): RegExp {
 /** The text without fields that `connection` names; its own and other known hop-by-hop fields may still be there. */
 function endToEnd(fields: HeaderFields): string {
   return NAMES_FIELDS.test(fields.text) ? fields.endToEnd.text : fields.text;
-}
-
-/** h2c is an offer that may be passed over (RFC 9110 §7.8); any other protocol is what the client needs. */
-function wantsUpgrade(fields: HeaderFields): boolean {
-  if (!/^upgrade:/im.test(fields.text)) return false;
-  return fields.hasToken('connection', 'upgrade') && fields.get('upgrade')?.toLowerCase() !== 'h2c';
 }
 
 /**

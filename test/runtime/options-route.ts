@@ -24,6 +24,21 @@ async function passedHead(bench: Bench, options: Partial<ProxyInput>, request = 
   return (await upstream.connection()).head();
 }
 
+/** A connection that has switched protocols through a proxy with these options. */
+async function switched(bench: Bench, options: Partial<ProxyInput>) {
+  const upstream = await bench.upstream();
+  const assembled = await bench.open({
+    upstream: { endpoints: [upstream.url] },
+    route: { proxy: { upstream: 'api', upgrade: ['websocket'], ...options } },
+  });
+  const wire = await assembled.send(get('/', 'host: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n'));
+  const server = await upstream.connection();
+  await server.head();
+  server.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
+  assert.equal((await wire.response()).status, 101);
+  return { wire, assembled };
+}
+
 /** What each key of a route does. */
 export const ROUTE_CHECKS: Readonly<Record<string, Check>> = {
   'routes[].match.listener': async (bench) => {
@@ -199,5 +214,26 @@ export const ROUTE_CHECKS: Readonly<Record<string, Check>> = {
     assert.equal(upstream.accepted.length, 0);
     wire.write('ur');
     assert.match(await (await upstream.connection()).head(), /^POST/);
+  },
+
+  'routes[].proxy.upgrade': async (bench) => {
+    const request = get('/', 'host: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n');
+    assert.match(await passedHead(bench, { upgrade: ['websocket'] }, request), /^upgrade: websocket\r$/m);
+    const assembled = await bench.open({
+      upstream: { endpoints: ['http://127.0.0.1:1'] },
+      route: { proxy: { upstream: 'api' } },
+    });
+    assert.equal((await (await assembled.send(request)).response()).status, 501);
+  },
+
+  'routes[].proxy.tunnelIdleTimeoutMs': async (bench) => {
+    const { wire } = await switched(bench, { tunnelIdleTimeoutMs: 20 });
+    await wire.closed();
+  },
+
+  'routes[].proxy.drainClose': async (bench) => {
+    const { wire, assembled } = await switched(bench, { drainClose: true });
+    void assembled.server.drain({ quietMs: 0 });
+    assert.equal(await wire.until('\xe9'), '\x88\x02\x03\xe9');
   },
 };

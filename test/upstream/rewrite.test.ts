@@ -132,14 +132,6 @@ test('a request that has been here before is refused; one that only resembles it
   assert.notEqual(ownPseudonym(), ownPseudonym());
 });
 
-test('an upgrade is refused, but an offer of h2c is passed over (RFC 9110 §7.8)', () => {
-  const upgrade = (protocol: string, connection = 'Upgrade'): Record<string, string> =>
-    passed({ headers: { connection, upgrade: protocol } }, { forwarded: 'none', via: null });
-  assert.throws(() => upgrade('websocket'), fails('upgrade-unsupported'));
-  assert.deepEqual(upgrade('h2c'), {});
-  assert.deepEqual(upgrade('websocket', 'keep-alive'), {});
-});
-
 test('the host is the client’s, the endpoint’s or a given one', () => {
   assert.equal(rewrite().authority('a.example', '10.0.0.1:80'), 'a.example');
   assert.equal(rewrite().authority('', '10.0.0.1:80'), '10.0.0.1:80');

@@ -10,11 +10,12 @@ import type {
   ResponseObserver,
 } from '../../core/client.ts';
 import { Failure } from '../../core/failure.ts';
-import type { HeaderFields } from '../../core/headers.ts';
+import { type HeaderFields, listTokens } from '../../core/headers.ts';
 import type { Lifecycle } from '../../core/lifecycle.ts';
 import { BodyReader } from './body.ts';
 import { requestHead } from './client-head.ts';
 import type { Http1ClientLimits } from './client-limits.ts';
+import { SwitchedSocket } from './client-switch.ts';
 import { Http1Upload } from './client-upload.ts';
 import { responseFraming } from './framing.ts';
 import { DISCARD_MAX_BYTES, READ_AHEAD_MAX_BYTES } from './options.ts';
@@ -46,6 +47,10 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
   /** Whose exchange this is; `null` while idle. */
   private observer: ResponseObserver | null = null;
   private method = '';
+  /** The protocol that it asks to switch to. */
+  private upgrade: string | null = null;
+  /** It speaks HTTP no more; its socket belongs to who asked. */
+  private switched = false;
   /** Work was begun for the first request when the connection was made. */
   private begun: boolean;
   /** The request body that has not been sent to its end; `null` once it has. */
@@ -86,7 +91,8 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
   }
 
   get availableCount(): number {
-    return this.life.phase === 'accepting' && this.observer === null && this.body === null ? 1 : 0;
+    const free = this.observer === null && this.body === null && !this.switched;
+    return free && this.life.phase === 'accepting' ? 1 : 0;
   }
 
   send(request: OutgoingRequest, observer: ResponseObserver): void {
@@ -98,6 +104,7 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
     const { body } = request;
     this.observer = observer;
     this.method = request.method;
+    this.upgrade = request.upgrade;
     this.answered = false;
     this.responded = false;
     this.sinceMs = SINCE_SWEEP;
@@ -221,6 +228,10 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
       }
       this.carry = '';
       at += head.end - carried.length;
+      if (this.switches(head)) {
+        this.switchOver(head, chunk, at);
+        return;
+      }
       if (head.status >= 200) {
         this.respond(head, chunk, at);
         return;
@@ -236,8 +247,24 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
     return blank === -1 ? Math.min(chunk.length, at + this.limits.headMaxBytes + 1) : blank + 4;
   }
 
+  /** Whether this answer ends HTTP on this connection (RFC 9110 §7.8, §9.3.6). */
+  private switches({ status, section }: ResponseHead): boolean {
+    if (this.method === 'CONNECT') return status >= 200 && status < 300;
+    if (status !== 101 || this.upgrade === null) return false;
+    return listTokens(section.fields.get('upgrade') ?? '').includes(this.upgrade);
+  }
+
+  private switchOver(head: ResponseHead, chunk: Buffer, at: number): void {
+    const { observer } = this;
+    this.observer = null;
+    this.switched = true;
+    const firstBytes = Buffer.from(chunk.subarray(at));
+    const stream = new SwitchedSocket(this.socket, this.memory);
+    observer?.onUpgrade(head.status, head.section.fields, stream, firstBytes);
+  }
+
   private inform(head: ResponseHead): void {
-    // We never ask for an upgrade, so this would be somebody else's connection (RFC 9110 §15.2.2).
+    // To a protocol that we have not asked for: this would be somebody else's connection (RFC 9110 §15.2.2).
     if (head.status === 101) throw new Failure('upstream-invalid', 'It switched protocols unasked.');
     if (head.status === 100) this.releaseBody();
     else this.observer?.onInform(head.status, head.section.fields);
@@ -279,6 +306,7 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
   }
 
   private endOfInput(): void {
+    if (this.switched) return;
     if (this.reader?.endOfInput() === true) this.finish(false);
     else this.cutOff('peer-closed');
   }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { HeaderFields, isToken } from '../../core/headers.ts';
 import { PROXY_DEFAULTS, type ProxyOptions } from '../../upstream/forward.ts';
 import { TrustedProxies } from '../../upstream/trusted.ts';
+import { checkUpgrades } from '../../upstream/upgrade.ts';
 import { parseHost } from '../../web/host.ts';
 import { BODY_LIMIT_DEFAULTS } from '../../web/layers/body-limit.ts';
 import { REQUEST_ID_DEFAULTS } from '../../web/layers/request-id.ts';
@@ -122,7 +123,21 @@ const proxyOptions = {
     'A request body of a known length up to this is awaited before an upstream connection is taken. Larger ones are streamed.',
     PROXY_DEFAULTS.gatherMaxBytes,
   ),
-} satisfies Record<keyof ProxyOptions, z.ZodType>;
+  upgrade: setting(
+    z.array(parsed((name) => checkUpgrades([name]))),
+    'Protocols that clients may switch to through this route, such as `[websocket]`; `connect` lets CONNECT through, to the upstream. Any other wish is answered 501. Default: none.',
+  ),
+  tunnelIdleTimeoutMs: offable(
+    milliseconds,
+    'After a switch of protocols: the connection is cut off when no byte goes either way for this long.',
+    PROXY_DEFAULTS.tunnelIdleTimeoutMs,
+  ),
+  drainClose: setting(
+    z.boolean(),
+    'Close WebSockets with 1001 towards both sides when a drain begins, as soon as no message is in the way. Otherwise they go on until `streamGraceMs` is over.',
+    PROXY_DEFAULTS.drainClose,
+  ),
+} satisfies Record<Exclude<keyof ProxyOptions, 'clock'>, z.ZodType>;
 
 const proxy = z.strictObject({
   upstream: required(text, 'The name of the upstream that answers.'),
