@@ -29,11 +29,11 @@ async function secure(context: TestContext, port: number, options?: ConnectionOp
 test('a request over TLS is answered, and knows that it is secure', async (context) => {
   const { port, server } = await open(context, ({ url, peer }) => ({
     status: 200,
-    body: `${url} ${peer.secure} ${peer.address} ${peer.certificate}`,
+    body: `${url} ${peer.secure} ${peer.address} ${peer.certificate === null}`,
   }));
   const wire = await secure(context, port);
   const response = await wire.write(get('/path')).response();
-  assert.equal(response.body, 'https://test/path true 127.0.0.1 null');
+  assert.equal(response.body, 'https://test/path true 127.0.0.1 true');
   assert.equal((await wire.write(get('/again')).response()).status, 200);
   assert.equal(server.status().connections.idle, 1);
   wire.socket.destroy();
