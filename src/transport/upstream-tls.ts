@@ -86,33 +86,25 @@ export class TlsServer {
       ALPNProtocols: [...this.alpnProtocols],
       ...(this.session === undefined ? {} : { session: this.session }),
     });
-    this.remember(socket);
+    // Node tells of a session when the server has been verified, so that resuming one vouches for no stranger.
+    socket.on('session', (session) => {
+      this.session = session;
+    });
+    const forget = (): void => {
+      this.session = undefined;
+    };
+    socket.once('error', forget);
+    socket.once('secureConnect', () => socket.off('error', forget));
     // Only TCP knows a reset, and Node throws. A server sees the missing close_notify instead.
     socket.resetAndDestroy = () => socket.destroy();
     return socket;
   }
 
-  /** The name of a server is not checked when its session is resumed: none is kept before it has been. */
-  private remember(socket: TLSSocket): void {
-    let secured = false;
-    let latest: Buffer | undefined;
-    socket.on('session', (session) => {
-      latest = session;
-      if (secured) this.session = session;
-    });
-    socket.once('secureConnect', () => {
-      secured = true;
-      this.session = latest ?? this.session;
-    });
-    socket.once('error', () => {
-      if (!secured) this.session = undefined;
-    });
-  }
-
   /** Why a handshake failed, in a line for the operator. */
   explain(error: Error): string {
     const code = 'code' in error ? String(error.code) : '';
-    const detail = code === 'ERR_TLS_CERT_ALTNAME_INVALID' ? `it is not for ${this.name}: ${reason(error)}` : undefined;
+    const detail =
+      code === 'ERR_TLS_CERT_ALTNAME_INVALID' ? `its certificate is not for ${this.name}: ${reason(error)}` : undefined;
     const said = detail ?? EXPLANATIONS[code] ?? reason(error);
     return code === '' ? said : `${said} (${code})`;
   }

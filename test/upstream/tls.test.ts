@@ -11,7 +11,7 @@ import { upstream } from '../../src/upstream/group.ts';
 import { LOCALHOST, TEST_AUTHORITY, TestAuthority } from '../support/certificates.ts';
 import { FakeExchange } from '../support/request.ts';
 import { Asking } from './asking.ts';
-import { type ScriptedConnection, ScriptedUpstream, until } from './scripted.ts';
+import { deafUrl, type ScriptedConnection, ScriptedUpstream, until } from './scripted.ts';
 
 const TRUSTED: Partial<UpstreamTlsOptions> = { ca: TEST_AUTHORITY.cert };
 
@@ -95,6 +95,15 @@ for (const [what, server, tls, why] of IMPOSTORS) {
   });
 }
 
+test('a session of a server that has failed verification is never resumed, since resuming checks no name', async (context) => {
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const certificate = TEST_AUTHORITY.issue({ names: ['other.internal'] });
+    const { asking } = await secured(context, TRUSTED, { ...certificate, maxVersion });
+    for (let i = 0; i < 3; i += 1)
+      await assert.rejects(asking.ask(), untrusted(/its certificate is not for 127\.0\.0\.1/));
+  }
+});
+
 test('servers with which no handshake is possible are 502, and say why', async (context) => {
   const old = await secured(context, { ...TRUSTED, minVersion: '1.3' }, { maxVersion: 'TLSv1.2' });
   await assert.rejects(old.asking.ask(), untrusted(/protocol version/));
@@ -110,6 +119,12 @@ test('servers with which no handshake is possible are 502, and say why', async (
   const closed = assert.rejects(left.ask(), untrusted(/closed the connection/));
   (await rude.connection()).socket.destroy();
   await closed;
+});
+
+test('an https endpoint that does not answer at all could not be reached: that is no matter of trust', async () => {
+  const url = (await deafUrl()).replace('http:', 'https:');
+  using asking = new Asking({ endpoints: [url] });
+  await assert.rejects(asking.ask(), { code: 'upstream-connect' });
 });
 
 test('an endpoint that is not trusted is passed over', async () => {
