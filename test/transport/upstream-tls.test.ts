@@ -16,7 +16,10 @@ async function listening(server: Server): Promise<NetConnectOpts> {
 test('a session with which a handshake has failed is not tried again', async (context) => {
   const honest = createTlsServer(LOCALHOST, (socket) => socket.on('error', () => undefined).end('bye'));
   const broken = createServer((socket) => socket.destroy());
-  context.after(() => Promise.all([honest, broken].map((server) => server.close())));
+  context.after(() => {
+    honest.close();
+    broken.close();
+  });
   const [good, bad] = [await listening(honest), await listening(broken)];
   const tls = new UpstreamTls('test', { ...UPSTREAM_TLS_DEFAULTS, ca: TEST_AUTHORITY.cert });
   const server = new TlsServer(tls, '127.0.0.1', ['http/1.1']);
