@@ -1,6 +1,8 @@
 import { Lifecycle, type Phase } from '../core/lifecycle.ts';
 import { Http1ClientConnection } from '../protocol/http1/client.ts';
 import { HTTP1_CLIENT_DEFAULTS, type Http1ClientLimits } from '../protocol/http1/client-limits.ts';
+import { Http2ClientConnection } from '../protocol/http2/client.ts';
+import { HTTP2_CLIENT_DEFAULTS, HTTP2_CLIENT_OPTIONS } from '../protocol/http2/client-limits.ts';
 import { TlsServer, UpstreamTls } from '../transport/upstream-tls.ts';
 import { type Openers, socketDial } from './dial.ts';
 import { Endpoint } from './endpoint.ts';
@@ -48,18 +50,16 @@ export class UpstreamGroup {
     this.settings = { ...settings, name: this.name };
     this.life = new Lifecycle({ onClose: () => this.pool.closed() });
     const openers = openersFor(this.life, settings);
-    if (settings.protocol === 'h2' && openers.h2 === null)
-      throw new TypeError('upstream: protocol: h2 cannot be spoken yet');
     if (given.tls !== undefined && addresses.every(({ secureHost }) => secureHost === null)) {
       throw new TypeError('upstream: tls: no endpoint is https://');
     }
-    this.endpoints = endpointsAt(addresses, settings, openers);
+    this.endpoints = endpointsAt(addresses, settings);
     this.pool = new Pool(this.settings, this.endpoints, this.life, socketDial(openers, settings.protocol));
   }
 
   /**
-   * Gives the client a connection before it returns, or else the waiter it has become. `fresh`: none that was idle.
-   * Throws `upstream-queue-full` and `upstream-closed`.
+   * Gives the client a connection before it returns, or else the waiter it has become. `fresh`: a new one, or where
+   * none may be opened one that is not idle. Throws `upstream-queue-full` and `upstream-closed`.
    */
   acquire(client: PoolClient, fresh: boolean): Waiter | null {
     return this.pool.acquire(client, fresh);
@@ -103,21 +103,19 @@ export class UpstreamGroup {
 }
 
 /** The client connections that this upstream has, by their protocols: a new one is a line here. */
-function openersFor(life: Lifecycle, { timeouts }: UpstreamSettings): Openers {
-  const limits: Http1ClientLimits = {
-    ...HTTP1_CLIENT_DEFAULTS,
-    headTimeoutMs: timeouts.headMs,
-    bodyTimeoutMs: timeouts.idleMs,
-  };
+function openersFor(life: Lifecycle, { clock, timeouts }: UpstreamSettings): Openers {
+  const told = { headTimeoutMs: timeouts.headMs, bodyTimeoutMs: timeouts.idleMs };
+  const http1: Http1ClientLimits = { ...HTTP1_CLIENT_DEFAULTS, ...told };
+  const h2 = { limits: { ...HTTP2_CLIENT_DEFAULTS, ...told }, options: HTTP2_CLIENT_OPTIONS, clock };
   return {
-    http1: (socket, source, owner, begun) => new Http1ClientConnection(socket, source, life, owner, limits, begun),
-    h2: null,
+    http1: (socket, source, owner, begun) => new Http1ClientConnection(socket, source, life, owner, http1, begun),
+    h2: (socket, source, owner, begun) => new Http2ClientConnection(socket, source, life, owner, h2, begun),
   };
 }
 
-function endpointsAt(addresses: readonly EndpointAddress[], settings: UpstreamSettings, openers: Openers): Endpoint[] {
+function endpointsAt(addresses: readonly EndpointAddress[], settings: UpstreamSettings): Endpoint[] {
   const { protocol } = settings;
-  const h2 = protocol !== 'http1' && openers.h2 !== null ? ['h2'] : [];
+  const h2 = protocol === 'http1' ? [] : ['h2'];
   const offered = protocol === 'h2' ? h2 : [...h2, 'http/1.1'];
   let tls: UpstreamTls | null = null;
   return addresses.map((address) => {
