@@ -33,7 +33,7 @@ export interface EventsOptions {
   clock: Clock;
 }
 
-export const EVENTS_DEFAULTS: Readonly<EventsOptions> = {
+const EVENTS_DEFAULTS: Readonly<EventsOptions> = {
   headers: {},
   heartbeatMs: 15_000,
   retryMs: null,

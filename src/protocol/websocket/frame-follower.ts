@@ -3,6 +3,14 @@ const HEADER_MAX_BYTES = 14;
 const CONTINUATION = 0x0;
 const CLOSE = 0x8;
 
+/** Who looks at the frames that are followed. */
+export interface FrameWatcher {
+  /** The head of a frame, with the mask at its end where there is one. It changes with the next frame. */
+  frameBegun(head: Uint8Array, masked: boolean): void;
+  /** Bytes of its payload. `whole`: all of a message that is one frame. */
+  payload(bytes: Uint8Array, from: number, to: number, whole: boolean): void;
+}
+
 /**
  * Follows the frames of one direction of a WebSocket without taking them apart: where one begins and ends, and where a
  * message does (RFC 6455 §5.2). It checks nothing; on bytes that are no frames it follows what they would mean.
@@ -14,9 +22,17 @@ export class FrameFollower {
   longestPayloadBytes = 0;
   private readonly header = new Uint8Array(HEADER_MAX_BYTES);
   private headerBytes = 0;
+  private payloadBytes = 0;
   private payloadLeftBytes = 0;
+  /** The frame is all of its message. */
+  private isWhole = false;
   /** A message has begun and its last frame has not. */
   private fragmented = false;
+  private readonly watcher: FrameWatcher | null;
+
+  constructor(watcher: FrameWatcher | null = null) {
+    this.watcher = watcher;
+  }
 
   /** No frame and no message has begun that has not ended: here another frame may be put in, also a Close. */
   get atBoundary(): boolean {
@@ -40,6 +56,7 @@ export class FrameFollower {
 
   private skipPayload(bytes: Uint8Array, at: number): number {
     const end = Math.min(bytes.length, at + this.payloadLeftBytes);
+    this.watcher?.payload(bytes, at, end, this.isWhole && end - at === this.payloadBytes);
     this.payloadLeftBytes -= end - at;
     if (this.payloadLeftBytes === 0) this.headerBytes = 0;
     return end;
@@ -66,7 +83,10 @@ export class FrameFollower {
     if (opcode === CLOSE) this.closing = true;
     // Control frames stand between the frames of a message and are whole themselves.
     if (opcode < CLOSE) this.fragmented = (first & 0x80) === 0 && (this.fragmented || opcode !== CONTINUATION);
+    this.isWhole = (first & 0x80) !== 0 && opcode !== CONTINUATION;
+    this.watcher?.frameBegun(header.subarray(0, this.headerBytes), (header[1] ?? 0) >= 0x80);
     const payloadBytes = payloadLength(header);
+    this.payloadBytes = payloadBytes;
     this.longestPayloadBytes = Math.max(this.longestPayloadBytes, payloadBytes);
     this.payloadLeftBytes = payloadBytes;
     if (payloadBytes === 0) this.headerBytes = 0;

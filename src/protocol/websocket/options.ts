@@ -51,7 +51,7 @@ export interface WebSocketOptions {
   clock: Clock;
 }
 
-export const WEBSOCKET_DEFAULTS: Readonly<WebSocketOptions> = {
+const WEBSOCKET_DEFAULTS: Readonly<WebSocketOptions> = {
   messageMaxBytes: 1_048_576,
   frameMaxBytes: null,
   sendBufferMaxBytes: 16_777_216,

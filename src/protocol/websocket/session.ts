@@ -3,14 +3,15 @@ import type { WebSocket } from 'ws';
 import { reportFailure } from '../../core/answer.ts';
 import type { DrainNotice } from '../../core/message.ts';
 import type { HttpRequest } from '../../core/request.ts';
-import { FrameFollower } from './frame-follower.ts';
 import { Inbox, type MessageListener, type WebSocketMessage } from './inbox.ts';
 import type { Watched } from './keep-alive.ts';
 import type { WebSocketSettings } from './options.ts';
 import type { ServerWebSocket, WebSocketEnd } from './socket.ts';
+import { TextGuard } from './text-guard.ts';
 
 /** Close codes (RFC 6455 §7.4.1). */
 const GOING_AWAY = 1001;
+const NO_TEXT = 1007;
 const TOO_BIG = 1009;
 const INTERNAL_ERROR = 1011;
 
@@ -56,7 +57,7 @@ export class WebSocketSession implements ServerWebSocket, Watched {
     // What is wrong with a client's frames is told to the client, as a Close; here only the end matters.
     webSocket.on('error', () => undefined);
     webSocket.on('close', (code, reason) => this.end({ code, reason: reason.toString() }));
-    transport.prependListener('data', this.bytesListener());
+    this.lookAt(transport, settings.frameMaxBytes);
   }
 
   get open(): boolean {
@@ -164,18 +165,20 @@ export class WebSocketSession implements ServerWebSocket, Watched {
     this.close(GOING_AWAY, 'idle');
   }
 
-  /** Looks at what comes before `ws` does: that something comes, and how long frames are. */
-  private bytesListener(): (bytes: Buffer) => void {
-    const { frameMaxBytes } = this.settings;
-    const follower = frameMaxBytes === null ? null : new FrameFollower();
-    return (bytes) => {
+  /** Looks at the bytes that come, too: that some do, how long frames are, and at text before it is complete. */
+  private lookAt(transport: Duplex, frameMaxBytes: number | null): void {
+    const guard = new TextGuard();
+    transport.prependListener('data', (bytes: Buffer) => {
       this.heard = true;
       if (!this.open) return;
-      follower?.followAll(bytes);
-      if (follower !== null && frameMaxBytes !== null && follower.longestPayloadBytes > frameMaxBytes) {
-        this.close(TOO_BIG);
-      } else this.overflows(); // pongs that nobody reads pile up, too
-    };
+      guard.take(bytes);
+      if (frameMaxBytes !== null && guard.longestPayloadBytes > frameMaxBytes) this.close(TOO_BIG);
+      else this.overflows(); // pongs that nobody reads pile up, too
+    });
+    // After `ws`, so that the messages before it have been delivered.
+    transport.on('data', () => {
+      if (guard.broken && this.open) this.close(NO_TEXT);
+    });
   }
 
   private overflows(): boolean {

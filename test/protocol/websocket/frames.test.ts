@@ -142,6 +142,40 @@ test('6: invalid UTF-8 is 1007, in one frame and in several; in binary messages 
   }
 });
 
+test('6.4: text that cannot be text any more is 1007 at once, in the middle of a message or of a frame', async (t) => {
+  const endpoint = await Endpoint.start(t);
+  const start = Buffer.from('κόσμε');
+  for (const hex of ['f490', 'f8', '80', 'c0', 'c3c3', 'e080', 'eda0', 'f080', 'ff']) {
+    const bytes = Buffer.concat([start, Buffer.from(hex, 'hex')]);
+    const before = frame(TEXT, 'before');
+    const fragments = await endpoint.open();
+    fragments.send(before, frame(TEXT, start, { fin: false }));
+    assert.equal(await fragments.message(), 'before');
+    fragments.send(frame(CONTINUATION, Buffer.from(hex, 'hex'), { fin: false }));
+    assert.equal(await fragments.closeCode(), 1007, hex);
+    // A frame that has only begun, with a valid message before it.
+    const partial = await endpoint.open();
+    partial.send(before, frame(TEXT, Buffer.concat([bytes, Buffer.from('the rest')])).subarray(0, 6 + bytes.length));
+    assert.equal(await partial.message(), 'before');
+    assert.equal(await partial.closeCode(), 1007, hex);
+  }
+});
+
+test('6.4: what may still become text is waited for, and pings and binary messages between are no part of it', async (t) => {
+  const endpoint = await Endpoint.start(t);
+  const peer = await endpoint.open();
+  for (const text of ['\u{10ffff}', '€', 'ß', '\ud7ff', '\u0800', '\u{10000}']) {
+    const bytes = Buffer.from(text);
+    peer.send(frame(TEXT, bytes.subarray(0, 1), { fin: false }), frame(PING, Buffer.from([0xff])));
+    assert.equal((await peer.frame()).opcode, PONG);
+    for (const byte of bytes.subarray(1)) peer.send(frame(CONTINUATION, Buffer.of(byte), { fin: false }));
+    peer.send(frame(CONTINUATION));
+    assert.equal(await peer.message(), text);
+    peer.send(frame(BINARY, Buffer.from([0xff]), { fin: false }), frame(CONTINUATION, Buffer.from([0xff])));
+    assert.deepEqual(await peer.message(), Buffer.from([0xff, 0xff]));
+  }
+});
+
 test('7: a Close is answered with its code, and ends the connection; nothing after it counts (RFC 6455 §5.5.1)', async (t) => {
   const endpoint = await Endpoint.start(t);
   for (const code of [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999]) {
