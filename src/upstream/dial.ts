@@ -36,10 +36,10 @@ type OpenConnection = (
   begun: boolean,
 ) => ClientConnection;
 
-/** Who makes connections of which protocol. One that is `null` is not spoken, nor offered. */
+/** Who makes connections of which protocol. */
 export interface Openers {
   readonly http1: OpenConnection;
-  readonly h2: OpenConnection | null;
+  readonly h2: OpenConnection;
 }
 
 /** Connects over TCP, TLS or a unix socket. `protocol` is what is spoken where no handshake says it. */
@@ -94,7 +94,7 @@ class SocketAttempt implements Attempt {
     this.done = true;
     this.socket.off('error', this.failed);
     const { openers, socket, source } = this;
-    const open = (h2 ? openers.h2 : null) ?? openers.http1;
+    const open = h2 ? openers.h2 : openers.http1;
     this.observer.onConnected({ multiplexes: h2, open: (owner, begun) => open(socket, source, owner, begun) });
   }
 

@@ -35,10 +35,9 @@ export const UPSTREAM_CHECKS: Readonly<Record<string, Check>> = {
     const assembled = await bench.open({ upstream: { endpoints: [upstream.url], protocol: 'http1' } });
     await assembled.send(get());
     await (await upstream.connection()).head();
-    await assert.rejects(
-      bench.open({ upstream: { endpoints: [upstream.url], protocol: 'h2' } }),
-      /h2 cannot be spoken/,
-    );
+    const multiplexed = await bench.open({ upstream: { endpoints: [upstream.url], protocol: 'h2' } });
+    await multiplexed.send(get());
+    assert.match(await (await upstream.connection()).take('SM\r\n\r\n'), /^PRI \* HTTP\/2\.0\r\n/);
   },
 
   'upstreams[].endpoints[]': async (bench) => {
