@@ -69,7 +69,12 @@ export class WebSocketSession implements ServerWebSocket, Watched {
   }
 
   send(message: string | Uint8Array): boolean {
-    if (!this.open || this.overflows()) return false;
+    const { sendBufferMaxBytes } = this.settings;
+    if (!this.open) return false;
+    if (sendBufferMaxBytes !== null && this.bufferedBytes > sendBufferMaxBytes) {
+      this.cut();
+      return false;
+    }
     this.active = true;
     this.webSocket.send(message, { binary: typeof message !== 'string' }, this.onSent);
     return this.bufferedBytes < HIGH_WATER_BYTES;
@@ -173,19 +178,11 @@ export class WebSocketSession implements ServerWebSocket, Watched {
       if (!this.open) return;
       guard.take(bytes);
       if (frameMaxBytes !== null && guard.longestPayloadBytes > frameMaxBytes) this.close(TOO_BIG);
-      else this.overflows(); // pongs that nobody reads pile up, too
     });
     // After `ws`, so that the messages before it have been delivered.
     transport.on('data', () => {
       if (guard.broken && this.open) this.close(NO_TEXT);
     });
-  }
-
-  private overflows(): boolean {
-    const { sendBufferMaxBytes } = this.settings;
-    const over = sendBufferMaxBytes !== null && this.bufferedBytes > sendBufferMaxBytes;
-    if (over) this.cut();
-    return over;
   }
 
   private sent(): void {

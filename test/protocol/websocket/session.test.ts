@@ -19,6 +19,41 @@ test('a loop over the socket takes every message, and ends with it', async (t) =
   assert.deepEqual(taken, ['a', 'b', null]);
 });
 
+test('a loop may be left and taken up again; what came between is kept', async (t) => {
+  const taken: WebSocketMessage[] = [];
+  const endpoint = await Endpoint.start(t, async (socket) => {
+    for await (const message of socket) {
+      taken.push(message);
+      break;
+    }
+    await turns(5);
+    for await (const message of socket) taken.push(message);
+  });
+  await endpoint.open({}, frame(TEXT, 'a'), frame(TEXT, 'b'));
+  await eventually(() => taken.length === 2);
+  assert.deepEqual(taken, ['a', 'b']);
+});
+
+test('a client that sends pings and reads no pongs is cut off', async (t) => {
+  const endpoint = await Endpoint.start(t);
+  const peer = await endpoint.open();
+  peer.wire.socket.pause();
+  const pings = Buffer.concat(Array.from({ length: 5000 }, () => frame(PING, 'x'.repeat(125))));
+  for (let round = 0; round < 1000 && endpoint.served.server.status().connections.total > 0; round += 1) {
+    peer.wire.write(pings);
+    await turns(2);
+  }
+  await eventually(() => endpoint.served.server.status().connections.total === 0);
+});
+
+test('one message may be larger than sendBufferMaxBytes', async (t) => {
+  const endpoint = await Endpoint.start(t, undefined, { sendBufferMaxBytes: 1000, messageMaxBytes: null });
+  const peer = await endpoint.open();
+  peer.send(frame(TEXT, 'x'.repeat(1_000_000)), frame(PING));
+  assert.equal((await peer.message()).length, 1_000_000);
+  assert.equal((await peer.frame()).opcode, PONG);
+});
+
 test('messages that come before an asynchronous handler takes them wait for it', async (t) => {
   const taken: WebSocketMessage[] = [];
   const admitted = Promise.withResolvers<void>();
