@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { acceptValue } from '../../src/protocol/websocket/handshake.ts';
 import { proxy } from '../../src/upstream/forward.ts';
+import { router } from '../../src/web/router.ts';
 import { CONTINUATION, closeFrame, frame, TEXT } from '../protocol/websocket/frames.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { get, Proxied } from './proxied.ts';
@@ -189,7 +190,7 @@ test('CONNECT goes to the upstream where a route lets it through, and to nowhere
   const connect = 'CONNECT db.internal:5432 HTTP/1.1\r\nhost: db.internal:5432\r\n\r\n';
   await using closed = await Proxied.open({}, upgrading);
   assert.match(await (await closed.ask(connect)).head(), /^HTTP\/1\.1 501 /);
-  await using it = await Proxied.open({}, { upgrade: ['connect'] });
+  await using it = await Proxied.open({}, { upgrade: ['connect'] }, (inner) => router().on('CONNECT', '*', inner));
   const client = await it.ask(connect);
   const server = await it.upstream.connection();
   assert.match(await server.head(), /^CONNECT db\.internal:5432 HTTP\/1\.1\r\nhost: db\.internal:5432\r\n/);
