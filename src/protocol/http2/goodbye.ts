@@ -37,11 +37,12 @@ export class Goodbye {
     return this.stage === 'announced' && nowMs - this.sinceMs >= GOAWAY_PING_MAX_MS;
   }
 
-  /** The last step; returns what to write. */
+  /** The last step; returns what to write. After it there may still be an error to tell. */
   conclude(lastStreamId: number, code: number, debug = ''): string {
-    if (this.stage === 'final') return '';
+    if (this.stage === 'final' && code === ERROR.NO_ERROR) return '';
     this.stage = 'final';
-    this.lastStreamId = lastStreamId;
-    return goawayFrame(lastStreamId, code, debug);
+    // What was said not to be taken stays so (RFC 9113 §6.8).
+    this.lastStreamId = Math.min(this.lastStreamId, lastStreamId);
+    return goawayFrame(this.lastStreamId, code, debug);
   }
 }

@@ -204,13 +204,16 @@ export class Inbound implements FrameSink {
     const { streamId } = block;
     const stream = session.streams.get(streamId) ?? null;
     if (stream !== null) {
-      owner.onHeaders(block, stream, stream.remoteEnded);
-      if (stream.remoteEnded && !block.endStream) throw new StreamError('STREAM_CLOSED', 'HEADERS after the end');
+      const { remoteEnded } = stream;
+      owner.onHeaders(block, stream, remoteEnded);
+      if (remoteEnded) throw new StreamError('STREAM_CLOSED', 'HEADERS after the end');
       return;
     }
     const isNew = session.isServer && (streamId & 1) === 1 && session.isIdle(streamId);
     owner.onHeaders(block, null, !isNew || streamId > session.goodbye.lastStreamId);
-    if (!isNew) this.onStray(streamId);
+    if (isNew) return;
+    if (session.gaps.has(streamId)) throw new ConnectionError('PROTOCOL_ERROR', 'the identifier is not a new one');
+    this.onStray(streamId);
   }
 
   /** DATA or HEADERS on a stream that is not there. */

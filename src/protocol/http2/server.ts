@@ -94,7 +94,7 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
 
   onHeaders(block: Block, stream: Http2Stream | null, ignored: boolean): void {
     if (stream === null && !ignored) {
-      this.session.lastPeerStreamId = block.streamId;
+      this.session.observeId(block.streamId);
       this.requests.begin(block, this.reader.read(block));
       if (this.requests.count === this.limits.requestsPerConnectionMaxCount) this.leave('requests-exhausted');
       return;
@@ -127,7 +127,7 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
   }
 
   onStreamGone(): void {
-    if (this.session.streams.size > 0) return;
+    if (this.session.streams.size > 0 || this.session.closed) return;
     this.sinceMs = this.nowMs;
     this.settle();
   }
@@ -136,7 +136,7 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
 
   /** Begins to leave: no stream is lost, whatever is under way. */
   private leave(reason: CloseReason): void {
-    if (this.session.goodbye.stage !== 'none') return;
+    if (this.lingering || this.session.goodbye.stage !== 'none') return;
     this.endReason = reason;
     this.session.output.write(this.session.goodbye.announce(this.nowMs));
   }

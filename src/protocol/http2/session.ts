@@ -5,6 +5,7 @@ import { headersFrames, MAX_31_BIT, PREFACE, rstStreamFrame, SETTINGS_ACK, windo
 import { Goodbye } from './goodbye.ts';
 import { Guard } from './guard.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
+import { IdGaps } from './id-gaps.ts';
 import { type Http2Options, WINDOW_START_BYTES } from './options.ts';
 import { Output } from './output.ts';
 import { parsePriority, Scheduler } from './priority.ts';
@@ -24,7 +25,10 @@ export interface SessionOwner {
   onFailed(error: ConnectionError): void;
 }
 
-/** Streams that were reset and are still known: what was under way to them is not held against the peer. */
+/**
+ * Streams that were reset and are still known, besides two for each that may be open: what was under way to them is not
+ * held against the peer.
+ */
 const REMEMBERED_RESET_COUNT = 256;
 /** DATA frames are not made larger than this, so that streams take turns. */
 const DATA_MAX_BYTES = 16_384;
@@ -49,6 +53,7 @@ export class Session implements StreamOwner {
   /** The last streams that either side has opened; 0 before the first. */
   lastPeerStreamId = 0;
   lastOwnStreamId = 0;
+  readonly gaps = new IdGaps();
   /** The rule that the peer has broken, when it was that which has ended the connection. */
   fault: ConnectionError | null = null;
   /** Since when bytes have waited for the connection's window; 0: none do. */
@@ -87,6 +92,12 @@ export class Session implements StreamOwner {
     const stream = new Http2Stream(id, this, this.peer.streamWindowBytes, window);
     this.streams.set(id, stream);
     return stream;
+  }
+
+  /** The peer has opened a stream, taken or not. */
+  observeId(id: number): void {
+    this.gaps.observe(this.lastPeerStreamId, id);
+    this.lastPeerStreamId = id;
   }
 
   /** A stream that nobody has opened yet. */
@@ -140,12 +151,13 @@ export class Session implements StreamOwner {
 
   private remove(stream: Http2Stream): boolean {
     this.scheduler.remove(stream);
+    if (this.scheduler.empty) this.shutSinceMs = 0;
     return this.streams.delete(stream.id);
   }
 
   private remember(id: number, by: 'by-us' | 'by-peer'): void {
     this.resets.set(id, by);
-    if (this.resets.size <= REMEMBERED_RESET_COUNT) return;
+    if (this.resets.size <= REMEMBERED_RESET_COUNT + 2 * this.options.streamMaxCount) return;
     for (const oldest of this.resets.keys()) {
       this.resets.delete(oldest);
       return;
@@ -281,6 +293,12 @@ export class Session implements StreamOwner {
     const { sender } = stream;
     if (sender === null || sender.queuedBytes === 0) {
       this.scheduler.remove(stream);
+      return;
+    }
+    // SETTINGS may have taken away what it had when it was put in the queue.
+    if (stream.sendWindowBytes <= 0) {
+      this.scheduler.remove(stream);
+      this.schedule(stream);
       return;
     }
     const wanted = Math.min(sender.queuedBytes, this.peer.frameMaxBytes, DATA_MAX_BYTES);
