@@ -86,10 +86,14 @@ test('a resumed session keeps its certificate; one begun where none was required
 
 test('the authorities may be renewed, and sessions of the old ones are not taken any more', async (context) => {
   const { port, server } = await open(context, { clientAuth: 'require' });
-  assert.match(JSON.stringify(await shown(context, port, alice)), /alice/);
+  const wire = await Wire.secure(port, alice);
+  context.after(() => wire.socket.destroy());
+  assert.match((await wire.write(get('/')).response()).body, /alice/);
+  const session = wire.socket.getSession();
   const guests = new TestAuthority('guests');
   server.updateTls(undefined, { certificates: [LOCALHOST], clientAuth: 'require', ca: guests.cert });
   await assert.rejects(shown(context, port, alice));
+  await assert.rejects(shown(context, port, { session }));
   const bob = guests.issue({ commonName: 'bob' });
   assert.match(JSON.stringify(await shown(context, port, bob)), /bob/);
 });

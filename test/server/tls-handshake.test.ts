@@ -192,6 +192,16 @@ test('a handshake that never ends is cut off at the end of the grace, and told s
   );
 });
 
+test('a grace that ends before the quiet window loses nothing of a peer that has said nothing', async (context) => {
+  const on = await open(context);
+  await silentPeers(context, on, 1);
+  const report = on.server.drain({ quietMs: 5000, graceMs: 1000 });
+  await on.reaches('finish');
+  on.clock.advance(1000);
+  const { outcome, closed } = await report;
+  assert.deepEqual([outcome, closed], ['clean', { 'drained-idle': 1 }]);
+});
+
 test('close() in the middle of many handshakes leaves nothing behind', async (context) => {
   const on = await open(context);
   const clients = Array.from({ length: 30 }, () =>

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -168,6 +169,29 @@ test('a bad new certificate is refused and told, the old one stays, and a good o
   assert.match(errors[0]?.error.message ?? '', /tls\.crt: the key does not belong to this certificate/);
   await settle(on, () => writeFileSync(join(folder, 'tls.key'), next.key));
   assert.equal(await shown(context, on.port), 'CN=two');
+});
+
+test('files are not read while others are still being written: the wait begins anew with each', async (context) => {
+  const errors = heard(context, 'tls:error');
+  const folder = folderOf(context);
+  const on = await open(context, { certificates: [write(folder, named('one'))] });
+  const next = named('two');
+  const before = on.clock.timerCount;
+  writeFileSync(join(folder, 'tls.crt'), next.cert);
+  await eventually(() => on.clock.timerCount > before);
+  await turns(20);
+  on.clock.advance(150);
+  const watcher = watch(folder);
+  const noticed = once(watcher, 'change');
+  writeFileSync(join(folder, 'tls.key'), next.key);
+  await noticed;
+  watcher.close();
+  await turns(20);
+  on.clock.advance(150);
+  assert.equal(await shown(context, on.port), 'CN=one');
+  on.clock.advance(50);
+  assert.equal(await shown(context, on.port), 'CN=two');
+  assert.deepEqual(errors, []);
 });
 
 test('a change that changes nothing is no event', async (context) => {

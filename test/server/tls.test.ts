@@ -219,6 +219,27 @@ test('a client that takes nothing of its answer is cut off in time', async (cont
   assert.deepEqual(server.status().listeners[0]?.closed, { 'write-stall': 1 });
 });
 
+test('a client that takes its answer slowly, but takes it, is not cut off', async (context) => {
+  const bytes = 40_000_000;
+  const { port, clock, server } = await open(context, () => ({ status: 200, body: Buffer.alloc(bytes) }), {
+    limits: { writeStallTimeoutMs: 1000 },
+  });
+  const wire = await secure(context, port);
+  wire.write(get('/'));
+  // More than the buffers of the kernel hold, so that the server sees that bytes are taken.
+  for (let step = 0; step < 3; step += 1) {
+    wire.socket.pause();
+    await turns(10);
+    clock.advance(750);
+    await turns(3);
+    const before = wire.receivedBytes;
+    wire.socket.resume();
+    await eventually(() => wire.receivedBytes > before + 11_000_000, 'more of the answer');
+  }
+  await eventually(() => wire.receivedBytes > bytes);
+  assert.equal(server.status().connections.total, 1);
+});
+
 test('bytes that are no TLS after the handshake end the connection', async (context) => {
   const { port, server } = await open(context);
   const tcp = connectTcp(port, '127.0.0.1').on('error', () => undefined);
