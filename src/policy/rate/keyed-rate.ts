@@ -1,0 +1,87 @@
+import { withDefaults } from '../../core/options.ts';
+import { halfSipHash } from './half-sip-hash.ts';
+import type { RateDecision, RateLimit } from './limit.ts';
+
+export interface KeyedRateOptions {
+  /** Keys that are told apart at once. The memory for them is taken at the start: 24 bytes each, 40 with a sliding window. */
+  keyMaxCount: number;
+}
+
+export const KEYED_RATE_DEFAULTS: Readonly<KeyedRateOptions> = { keyMaxCount: 100_000 };
+
+/** A key may be in any of the slots of its set; their tags are one cache line. */
+const SLOTS_PER_SET = 16;
+/** Twice as many slots as keys: with `keyMaxCount` busy keys, fewer than 1 in 1000 finds its set full. */
+const KEYS_PER_SET = 8;
+
+/**
+ * One rate limit for many keys, in memory of a fixed size: a set-associative table, as in a processor's cache. A key
+ * whose quota is whole again is like one never seen, so its slot is free from that instant: there is nothing to sweep,
+ * no growing and no pause. Keys are known by 32 bits of a secret hash besides their set: two of a million share a limit
+ * with a probability of 0.4 %.
+ *
+ * When a set is full of busy keys, the one that has used least is forgotten, and begins anew with a whole quota. So who
+ * comes with more keys than fit makes the limit miss light users, himself among them with each new key (as with
+ * any limit by key), but cannot have anybody refused, and cannot have a key forgotten that is at its limit:
+ * all others in its set would have to be at theirs.
+ */
+export class KeyedRate {
+  readonly limit: RateLimit;
+  /** Busy keys that were forgotten for others. */
+  evictedCount = 0;
+  private readonly setCount: number;
+  private readonly tags: Uint32Array;
+  private readonly words: Float64Array;
+  private readonly hash = new Uint32Array(2);
+  private readonly key0: number;
+  private readonly key1: number;
+
+  /** `random` gives numbers from 0 to 1 and is asked twice, for the key of the hash. Throws `TypeError` for wrong options. */
+  constructor(limit: RateLimit, random: () => number, given?: Partial<KeyedRateOptions>) {
+    const { keyMaxCount } = withDefaults('rate limit keys', KEYED_RATE_DEFAULTS, given);
+    this.limit = limit;
+    this.setCount = Math.ceil(keyMaxCount / KEYS_PER_SET);
+    this.tags = new Uint32Array(this.setCount * SLOTS_PER_SET);
+    this.words = new Float64Array(this.setCount * SLOTS_PER_SET * limit.wordCount);
+    this.key0 = (random() * 2 ** 32) | 0;
+    this.key1 = (random() * 2 ** 32) | 0;
+  }
+
+  /** The memory for the keys. */
+  get sizeBytes(): number {
+    return this.tags.byteLength + this.words.byteLength;
+  }
+
+  /** Decides about a request that costs `cost`; the decision is good until the next one. */
+  admit(key: string, nowMs: number, cost = 1): Readonly<RateDecision> {
+    halfSipHash(key, this.key0, this.key1, this.hash);
+    const tag = this.hash[0] ?? 0;
+    const first = Math.floor(((this.hash[1] ?? 0) * this.setCount) / 2 ** 32) * SLOTS_PER_SET;
+    const end = first + SLOTS_PER_SET;
+    let slot = first;
+    while (slot < end && this.tags[slot] !== tag) slot += 1;
+    if (slot === end) slot = this.claim(first, tag, nowMs);
+    return this.limit.admit(this.words, slot * this.limit.wordCount, nowMs, cost);
+  }
+
+  /** A slot for a key that has none: a free one, or that of the key that has used least. */
+  private claim(first: number, tag: number, nowMs: number): number {
+    const { words } = this;
+    const { wordCount } = this.limit;
+    let least = first;
+    for (let slot = first + 1; slot < first + SLOTS_PER_SET; slot += 1)
+      if (this.hasUsedLess(slot * wordCount, least * wordCount)) least = slot;
+    if (!this.limit.idle(words, least * wordCount, nowMs)) this.evictedCount += 1;
+    words.fill(0, least * wordCount, (least + 1) * wordCount);
+    this.tags[least] = tag;
+    return least;
+  }
+
+  private hasUsedLess(at: number, than: number): boolean {
+    for (let word = 0; word < this.limit.wordCount; word += 1) {
+      const difference = (this.words[at + word] ?? 0) - (this.words[than + word] ?? 0);
+      if (difference !== 0) return difference < 0;
+    }
+    return false;
+  }
+}
