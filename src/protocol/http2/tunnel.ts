@@ -24,6 +24,8 @@ export class Http2Tunnel extends Duplex {
     super({ allowHalfOpen: true, autoDestroy: true });
     this.incoming = stream.body;
     this.onGone = onGone;
+    // As with a socket that HTTP/1.1 hands over: who does not listen for errors hears of the end by `close`.
+    this.on('error', () => undefined);
     stream
       .beginSending(null, null, (error) => {
         if (error !== null) this.destroy();
