@@ -202,14 +202,16 @@ export class Requests implements ExchangeOwner {
   over(exchange: Http2Exchange, code: string | null): void {
     if (exchange.stage === 'done') return;
     const { connection } = this;
-    if (code !== null && code !== 'NO_ERROR') {
+    // One that is answered whole has lost nothing by the end of its stream.
+    const unfinished = code !== null && (!exchange.stream.localEnded || exchange.tunnel !== null);
+    if (unfinished) {
       if (exchange.stage === 'handling' && !this.awaited.delete(exchange)) {
         exchange.orphaned = true;
         this.orphanCount += 1;
       }
       exchange.abort(new Failure('client-gone'));
     }
-    exchange.tunnel?.cut();
+    if (unfinished) exchange.tunnel?.cut();
     exchange.stage = 'done';
     this.exchanges.delete(exchange.streamId);
     if (exchange.longLived) this.streamCount -= 1;
