@@ -82,7 +82,13 @@ export class Handshake implements ConnectionWork {
     raw.pause();
     raw.unshift(bytes);
     this.bytes = null;
-    const socket = owner.termination.begin(raw, hello);
+    let socket: TLSSocket;
+    try {
+      socket = owner.termination.begin(raw, hello);
+    } catch (error) {
+      this.refuse(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
     // Before the connection hears of an error: ours says more.
     socket.on('error', this.onError).on('end', this.onEnd);
     socket.once('secure', () => this.finish(socket));
@@ -97,7 +103,7 @@ export class Handshake implements ConnectionWork {
       const certificate = socket.getPeerX509Certificate();
       const verified = certificate !== undefined && isVerified(socket);
       if (clientAuth === 'require' && !verified) {
-        this.refuse('the client certificate is not signed by an authority of `ca`');
+        this.refuse(new Error('the client certificate is not signed by an authority of `ca`'));
         return;
       }
       if (certificate !== undefined) connection.peer.show(certificate, verified);
@@ -105,15 +111,15 @@ export class Handshake implements ConnectionWork {
     const protocol = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null;
     const runner = this.owner.runnerFor(protocol);
     if (runner === null) {
-      this.refuse('the client has agreed on no protocol (ALPN), and HTTP/1.1 is not offered');
+      this.refuse(new Error('the client has agreed on no protocol (ALPN), and HTTP/1.1 is not offered'));
       return;
     }
     connection.activity = 'reading';
     runner.run(connection);
   }
 
-  private refuse(why: string): void {
-    this.tell(new Error(why));
+  private refuse(why: Error): void {
+    this.tell(why);
     this.connection.close('handshake-failed');
   }
 

@@ -157,6 +157,20 @@ test('a link further up, which is made to lead elsewhere, is noticed', async (co
   assert.equal(await shown(context, on.port), 'CN=three');
 });
 
+test('a folder that is replaced by another is noticed, and watched from then on', async (context) => {
+  const folder = folderOf(context);
+  const certificates = [write(join(folder, 'certs'), named('one'))];
+  const on = await open(context, { certificates });
+  write(join(folder, 'next'), named('two'));
+  await settle(on, () => {
+    renameSync(join(folder, 'certs'), join(folder, 'old'));
+    renameSync(join(folder, 'next'), join(folder, 'certs'));
+  });
+  assert.equal(await shown(context, on.port), 'CN=two');
+  await settle(on, () => void write(join(folder, 'certs'), named('three')));
+  assert.equal(await shown(context, on.port), 'CN=three');
+});
+
 test('a bad new certificate is refused and told, the old one stays, and a good one is taken later', async (context) => {
   const errors = heard(context, 'tls:error');
   const folder = folderOf(context);
@@ -197,9 +211,23 @@ test('files are not read while others are still being written: the wait begins a
 test('a change that changes nothing is no event', async (context) => {
   const reloads = heard(context, 'tls:reload');
   const folder = folderOf(context);
-  const on = await open(context, { certificates: [write(folder, named('one'))] });
-  await settle(on, () => writeFileSync(join(folder, 'readme'), 'nothing'));
+  const pair = named('one');
+  const on = await open(context, { certificates: [write(folder, pair)] });
+  await settle(on, () => void write(folder, pair));
   assert.deepEqual(reloads, []);
+});
+
+test('what else happens in the folder of a certificate is not noticed', async (context) => {
+  const folder = folderOf(context);
+  const on = await open(context, { certificates: [write(folder, named('one'))] });
+  const before = on.clock.timerCount;
+  const watcher = watch(folder);
+  const noticed = once(watcher, 'change');
+  writeFileSync(join(folder, 'log'), 'nothing');
+  await noticed;
+  watcher.close();
+  await turns(20);
+  assert.equal(on.clock.timerCount, before);
 });
 
 test('a closed server watches nothing', async (context) => {

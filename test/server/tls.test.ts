@@ -91,7 +91,13 @@ test('a client with which no protocol is shared gets the alert no_application_pr
 test('the certificate is the one for the name that the client asks for, else the first', async (context) => {
   const issue = (...names: string[]) => TEST_AUTHORITY.issue({ names });
   const tls = {
-    certificates: [issue('first.test'), issue('b.test', 'c.test'), issue('*.wild.test'), issue('exact.wild.test')],
+    certificates: [
+      issue('first.test'),
+      issue('b.test', 'c.test'),
+      issue('*.wild.test'),
+      issue('exact.wild.test'),
+      issue('*.label'),
+    ],
   };
   const { port } = await open(context, hello, { tls });
   const shown = async (servername: string) => {
@@ -104,6 +110,8 @@ test('the certificate is the one for the name that the client asks for, else the
   assert.equal(await shown('exact.wild.test'), 'DNS:exact.wild.test');
   assert.equal(await shown('a.b.wild.test'), 'DNS:first.test');
   assert.equal(await shown('wild.test'), 'DNS:first.test');
+  assert.equal(await shown('a.label'), 'DNS:*.label');
+  assert.equal(await shown('label'), 'DNS:first.test');
   assert.equal(await shown(''), 'DNS:first.test');
 });
 

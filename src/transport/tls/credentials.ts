@@ -73,7 +73,9 @@ export class Credentials {
 
   private identityFor(name: string): Identity {
     // A wildcard stands for one label, the left-most (RFC 9525 §6.3).
-    return this.exact.get(name) ?? this.wildcards.get(name.slice(name.indexOf('.') + 1)) ?? this.byDefault;
+    const dot = name.indexOf('.');
+    const wildcard = dot === -1 ? undefined : this.wildcards.get(name.slice(dot + 1));
+    return this.exact.get(name) ?? wildcard ?? this.byDefault;
   }
 
   private make(identity: Identity, period: number): SecureContext {

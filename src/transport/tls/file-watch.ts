@@ -1,5 +1,5 @@
 import { type FSWatcher, lstatSync, readlinkSync, watch } from 'node:fs';
-import { dirname, parse, resolve, sep } from 'node:path';
+import { basename, dirname, parse, resolve, sep } from 'node:path';
 import type { Clock, ClockTimer } from '../../core/clock.ts';
 
 /** Several files are written one after another; they are read when nothing has happened for this long. */
@@ -16,10 +16,12 @@ export class FileWatch {
   private readonly clock: Clock;
   private readonly onChange: () => void;
   private readonly onError: (error: Error) => void;
-  private readonly watchers = new Map<string, FSWatcher>();
+  private readonly watchers = new Set<FSWatcher>();
+  /** Whatever else happens in these folders is none of our business. */
+  private steps: readonly Step[] = [];
   private timer: ClockTimer | null = null;
 
-  /** `onChange` may be called without a change. `onError`: a folder cannot be watched; the others go on. */
+  /** `onChange` may be called when a file was written and is the same. `onError`: a folder cannot be watched; the others go on. */
   constructor(files: readonly string[], clock: Clock, onChange: () => void, onError: (error: Error) => void) {
     this.files = files;
     this.clock = clock;
@@ -30,38 +32,31 @@ export class FileWatch {
 
   close(): void {
     this.timer?.cancel();
-    for (const watcher of this.watchers.values()) watcher.close();
+    for (const watcher of this.watchers) watcher.close();
     this.watchers.clear();
   }
 
-  /** Watches the folders that matter now. */
+  /** Watches the folders that matter now. All anew: one that was replaced under its name would be watched in vain. */
   private follow(): void {
-    const folders = new Set(this.files.flatMap((file) => foldersOf(resolve(file))));
-    for (const [folder, watcher] of this.watchers) {
-      if (folders.has(folder)) continue;
-      watcher.close();
-      this.watchers.delete(folder);
-    }
-    for (const folder of folders) if (!this.watchers.has(folder)) this.open(folder);
+    this.close();
+    this.steps = this.files.flatMap((file) => stepsTo(resolve(file)));
+    for (const folder of new Set(this.steps.map((step) => step.folder))) this.open(folder);
   }
 
   private open(folder: string): void {
     try {
-      const watcher = watch(folder, { persistent: false }, () => this.changed());
-      watcher.on('error', (error) => this.lost(folder, error));
-      this.watchers.set(folder, watcher);
+      const watcher = watch(folder, { persistent: false }, (_, name) => this.changed(folder, name));
+      watcher.on('error', this.onError);
+      this.watchers.add(watcher);
     } catch (error) {
       this.onError(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
-  private lost(folder: string, error: Error): void {
-    this.watchers.get(folder)?.close();
-    this.watchers.delete(folder);
-    this.onError(error);
-  }
-
-  private changed(): void {
+  /** Systems that do not tell the name of what has changed give `null`. */
+  private changed(folder: string, name: string | null): void {
+    const ours = this.steps.some((step) => step.folder === folder && (name === null || step.name === name));
+    if (!ours) return;
     this.timer?.cancel();
     this.timer = this.clock.after(SETTLE_MS, () => {
       this.timer = null;
@@ -71,21 +66,30 @@ export class FileWatch {
   }
 }
 
-/** The folders in which something may be replaced so that this path leads elsewhere. */
-function foldersOf(path: string, linkCount = 0): string[] {
+/** An entry of a folder. */
+interface Step {
+  readonly folder: string;
+  readonly name: string;
+}
+
+/** The entries on the way to a file that lead elsewhere when they are replaced: symbolic links, its folder, and itself. */
+function stepsTo(path: string, linkCount = 0): Step[] {
   const { root } = parse(path);
-  const steps = path.slice(root.length).split(sep);
-  const folders = [dirname(path)];
-  let at = root;
-  for (const [index, step] of steps.entries()) {
-    const target = linkCount > LINK_MAX_COUNT ? null : linkTarget(resolve(at, step));
+  const names = path.slice(root.length).split(sep);
+  let folder = root;
+  for (const [index, name] of names.entries()) {
+    const target = linkCount > LINK_MAX_COUNT ? null : linkTarget(resolve(folder, name));
     if (target !== null) {
-      const rest = steps.slice(index + 1);
-      return [at, ...foldersOf(resolve(at, target, ...rest), linkCount + 1)];
+      const rest = names.slice(index + 1);
+      return [{ folder, name }, ...stepsTo(resolve(folder, target, ...rest), linkCount + 1)];
     }
-    at = resolve(at, step);
+    folder = resolve(folder, name);
   }
-  return folders;
+  const last = dirname(path);
+  return [
+    { folder: dirname(last), name: basename(last) },
+    { folder: last, name: basename(path) },
+  ];
 }
 
 /** Where a symbolic link leads; `null` for what is none. */
