@@ -99,7 +99,7 @@ export class Http2Stream implements BodyOwner, SenderOwner, Schedulable {
     this.rate?.observe(bytes.length);
     this.credit(frameBytes - bytes.length);
     this.unreadBytes += bytes.length;
-    this.body?.push(bytes);
+    if (bytes.length > 0) this.body?.push(bytes);
     if (this.flowing || this.body === null) this.creditRead();
   }
 
