@@ -1,4 +1,6 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { TEST_AUTHORITY } from '../support/certificates.ts';
 
 /** What happened to a client's requests. */
 export interface Tally {
@@ -15,16 +17,28 @@ export interface Tally {
   readonly how: Map<string, number>;
 }
 
+/** How a fleet connects. */
+export interface Course {
+  readonly port: number;
+  /** Over TLS, to `localhost`. */
+  readonly secure?: boolean;
+  /** A new connection for each request. */
+  readonly perConnection: boolean;
+  readonly target: string;
+}
+
 /** One client in a closed loop: sends its next request when the last one is answered, until nobody listens any more. */
-async function loop(port: number, perConnection: boolean, target: string, tally: Tally): Promise<void> {
+async function loop(course: Course, tally: Tally): Promise<void> {
+  const { target, perConnection } = course;
   const request = `GET ${target} HTTP/1.1\r\nhost: fleet\r\n${perConnection ? 'connection: close\r\n' : ''}\r\n`;
-  while (await connection(port, request, perConnection, tally));
+  while (await connection(course, request, tally));
 }
 
 /** One connection, until it ends. `false` when nobody listens any more. */
-function connection(port: number, request: string, once: boolean, tally: Tally): Promise<boolean> {
+function connection(course: Course, request: string, tally: Tally): Promise<boolean> {
+  const once = course.perConnection;
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = dial(course);
     socket.setNoDelay(true).setEncoding('latin1');
     let text = '';
     let waiting = false;
@@ -34,7 +48,7 @@ function connection(port: number, request: string, once: boolean, tally: Tally):
       waiting = true;
       socket.write(request);
     };
-    socket.on('connect', send);
+    socket.on(course.secure === true ? 'secureConnect' : 'connect', send);
     socket.on('data', (chunk: string) => {
       text += chunk;
       const headEnd = text.indexOf('\r\n\r\n');
@@ -65,6 +79,11 @@ function connection(port: number, request: string, once: boolean, tally: Tally):
   });
 }
 
+function dial({ port, secure = false }: Course): Socket {
+  const tls = { ca: TEST_AUTHORITY.cert, servername: 'localhost', ecdhCurve: 'X25519' };
+  return secure ? connectTls({ port, host: '127.0.0.1', ...tls }) : connect(port, '127.0.0.1');
+}
+
 export const newTally = (): Tally => ({
   answered: 0,
   refused: 0,
@@ -75,12 +94,6 @@ export const newTally = (): Tally => ({
 });
 
 /** Many clients in closed loops; resolves when every one has met a closed port. */
-export async function fleet(
-  port: number,
-  clientCount: number,
-  perConnection: boolean,
-  target: string,
-  tally: Tally,
-): Promise<void> {
-  await Promise.all(Array.from({ length: clientCount }, () => loop(port, perConnection, target, tally)));
+export async function fleet(clientCount: number, course: Course, tally: Tally): Promise<void> {
+  await Promise.all(Array.from({ length: clientCount }, () => loop(course, tally)));
 }
