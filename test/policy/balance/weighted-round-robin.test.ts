@@ -42,7 +42,7 @@ test('nobody is ever a turn ahead of its share, or two behind', () => {
         counts.set(id, (counts.get(id) ?? 0) + 1);
         for (const [at, weight] of each.entries()) {
           const ahead = (counts.get(`w${at + 1}`) ?? 0) - ((index + 1) * weight) / total;
-          assert.ok(ahead < 1 && ahead > -(1 + weight / total) - 1e-9, `${ahead} after ${index + 1} of ${each}`);
+          assert.ok(ahead < 1 && ahead > -(1 + weight / total) - 1e-9, `${ahead} after ${index + 1} of ${each.join()}`);
         }
       }
     }),
@@ -60,7 +60,7 @@ test('nobody has more turns in a row than 1 + W / (W - weight)', () => {
         run = id === last ? run + 1 : 1;
         last = id;
         const weight = each[Number(id.slice(1)) - 1] ?? 0;
-        assert.ok(run <= 1 + total / (total - weight), `${run} times ${id} of ${each}`);
+        assert.ok(run <= 1 + total / (total - weight), `${run} times ${id} of ${each.join()}`);
       }
     }),
   );

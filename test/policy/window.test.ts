@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { WindowCounts } from '../../src/policy/window.ts';
+
+const BUCKET_MS = 100;
+const BUCKET_COUNT = 5;
+
+test('what is read is what a list of all events says of the last buckets, each kind apart', () => {
+  const event = fc.record({ kind: fc.nat(1), afterMs: fc.oneof(fc.nat(150), fc.constantFrom(0, 499, 500, 3.6e6)) });
+  fc.assert(
+    fc.property(fc.array(event), (events) => {
+      const window = new WindowCounts(BUCKET_MS, BUCKET_COUNT, 2);
+      const seen: { kind: number; bucket: number }[] = [];
+      let nowMs = 12_345;
+      for (const { kind, afterMs } of events) {
+        nowMs += afterMs;
+        window.add(kind, nowMs);
+        const bucket = Math.floor(nowMs / BUCKET_MS);
+        seen.push({ kind, bucket });
+        for (const wanted of [0, 1]) {
+          const fresh = seen.filter((one) => one.kind === wanted && one.bucket > bucket - BUCKET_COUNT);
+          assert.equal(window.sum(wanted, nowMs), fresh.length);
+        }
+      }
+    }),
+  );
+});
+
+test('after hours nothing is left, and a clock that goes back stands still', () => {
+  const window = new WindowCounts(BUCKET_MS, BUCKET_COUNT, 1);
+  window.add(0, 10_000, 7);
+  assert.equal(window.sum(0, 3.6e7), 0);
+  window.add(0, 5);
+  assert.equal(window.sum(0, 0), 1);
+  window.clear();
+  assert.equal(window.sum(0, 3.6e7), 0);
+});
