@@ -53,6 +53,16 @@ export class FrameReader {
     return this.filledBytes > 0;
   }
 
+  /** The stream whose DATA frame has begun and is not complete; 0 when it is another frame, or none. */
+  get dataStreamId(): number {
+    return this.filledBytes >= HEADER_BYTES && this.partial[3] === FRAME.DATA ? uint31(this.partial, 5) : 0;
+  }
+
+  /** How much of the payload of the frame that is not complete has come. */
+  get arrivedBytes(): number {
+    return Math.max(0, this.filledBytes - HEADER_BYTES);
+  }
+
   take(chunk: Buffer, from: number): void {
     const { sink } = this;
     let at = this.filledBytes > 0 ? this.complete(chunk, from) : from;

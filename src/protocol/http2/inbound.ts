@@ -43,6 +43,8 @@ export class Inbound implements FrameSink {
   private prefaceAt: number;
   private settingsSeen = false;
   private block: HeaderBlock | null = null;
+  /** When the frame began that is not complete, unless it is DATA. */
+  private partialSinceMs: number | null = null;
 
   constructor(session: Session, owner: InboundOwner) {
     this.session = session;
@@ -60,9 +62,9 @@ export class Inbound implements FrameSink {
     return !this.settingsSeen;
   }
 
-  /** When the header block that is being received began; `null` when there is none. */
+  /** When the header block began that is being received, or another frame that is no DATA; `null`: there is none. */
   get blockSinceMs(): number | null {
-    return this.block?.sinceMs ?? null;
+    return this.block?.sinceMs ?? this.partialSinceMs;
   }
 
   /** Takes what was read. What it leads to leaves in one write. */
@@ -72,6 +74,7 @@ export class Inbound implements FrameSink {
     session.output.gather();
     try {
       this.reader.take(chunk, this.prefaceAt < PREFACE.length ? this.takePreface(chunk) : 0);
+      if (this.reader.inFrame) this.observePartial();
       this.owner.onReadEnd();
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
@@ -79,6 +82,14 @@ export class Inbound implements FrameSink {
     } finally {
       session.output.release();
     }
+  }
+
+  /** What comes of a frame counts before it is whole: a slow client with large frames is no slower than others. */
+  private observePartial(): void {
+    const { reader, session } = this;
+    const { dataStreamId } = reader;
+    if (dataStreamId !== 0) session.streams.get(dataStreamId)?.arriving(reader.arrivedBytes);
+    else if (!this.inPreface) this.partialSinceMs ??= session.nowMs;
   }
 
   private takePreface(chunk: Buffer): number {
@@ -91,6 +102,7 @@ export class Inbound implements FrameSink {
   }
 
   onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    this.partialSinceMs = null;
     if (this.block !== null && (type !== FRAME.CONTINUATION || id !== this.block.streamId)) {
       throw new ConnectionError('PROTOCOL_ERROR', 'another frame within a header block');
     }

@@ -1,8 +1,9 @@
-import { Failure } from '../../core/failure.ts';
+import { Failure, type FaultCode } from '../../core/failure.ts';
+import type { HeaderFields } from '../../core/headers.ts';
 import { isAuthority, isConnectTarget, isMethod, isTargetText } from '../../core/target.ts';
 import { BlockReader } from './block-reader.ts';
 import { StreamError } from './error.ts';
-import { type FieldSection, fieldSection } from './field-section.ts';
+import { type FieldSection, fieldSection, trailerFields } from './field-section.ts';
 import type { FieldLine } from './hpack-table.ts';
 import type { Block } from './inbound.ts';
 import type { Http2Limits, Http2Options } from './options.ts';
@@ -73,13 +74,22 @@ export class RequestReader {
     return head;
   }
 
-  /** Decodes a block whose content means nothing to this request. */
-  lines(block: Block): FieldLine[] {
-    return this.blocks.read(block);
+  /** Fields after a body. Throws like `read`, and a StreamError when they are over a limit: there is no answer to that. */
+  readTrailers(block: Block): HeaderFields {
+    const lines = this.blocks.read(block);
+    if (this.blocks.tooLarge || lines.length > this.limits.headerMaxCount) {
+      throw new StreamError('ENHANCE_YOUR_CALM', 'the trailers are too large');
+    }
+    return trailerFields(lines);
+  }
+
+  /** Decodes a block that means nothing, for the sake of those after it. */
+  skip(block: Block): void {
+    this.blocks.read(block);
   }
 
   private headOf(lines: readonly FieldLine[]): RequestHead {
-    if (this.blocks.tooLarge) return overLimit(new Failure('head-too-large'));
+    if (this.blocks.tooLarge) return overLimit('head-too-large', lines.find(({ name }) => name === ':method')?.value);
     const pseudo: Record<string, string> = {};
     let from = 0;
     for (let line = lines[0]; line !== undefined && line.name.charCodeAt(0) === COLON; line = lines[from]) {
@@ -98,8 +108,8 @@ export class RequestReader {
     }
     const authority = request.authority === '' ? (section.host ?? '') : request.authority;
     if (!isAuthority(authority)) throw malformed('the authority is not valid');
-    if (section.count > this.limits.headerMaxCount) return overLimit(new Failure('header-count-exceeded'));
-    if (request.target.length > this.limits.targetMaxBytes) return overLimit(new Failure('target-too-long'));
+    if (section.count > this.limits.headerMaxCount) return overLimit('header-count-exceeded', request.method);
+    if (request.target.length > this.limits.targetMaxBytes) return overLimit('target-too-long', request.method);
     return { ...request, authority, section, fault: null };
   }
 
@@ -143,8 +153,11 @@ function requestLine(pseudo: Readonly<Record<string, string>>): RequestLine {
 
 const malformed = (what: string): StreamError => new StreamError('PROTOCOL_ERROR', what);
 
-function overLimit(fault: Failure): RequestHead {
-  return { method: 'GET', target: '/', authority: '', upgrade: null, tunnel: false, section: NO_SECTION, fault };
+/** Only whether it is HEAD matters for the answer to what was not read whole. */
+function overLimit(code: FaultCode, given: string | undefined): RequestHead {
+  const method = given === 'HEAD' ? 'HEAD' : 'GET';
+  const fault = new Failure(code);
+  return { method, target: '/', authority: '', upgrade: null, tunnel: false, section: NO_SECTION, fault };
 }
 
 function hostIn(lines: readonly FieldLine[], from: number): string {

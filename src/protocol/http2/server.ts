@@ -10,7 +10,6 @@ import type {
   WorkShare,
 } from '../../core/runner.ts';
 import { ConnectionError, ERROR, StreamError } from './error.ts';
-import { trailerFields } from './field-section.ts';
 import { goawayFrame, settingsFrame } from './frame.ts';
 import { type Block, Inbound, type InboundOwner } from './inbound.ts';
 import { type Http2Limits, type Http2Options, LINGER_MS, UNSENT_MAX_BYTES } from './options.ts';
@@ -95,14 +94,18 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
   onHeaders(block: Block, stream: Http2Stream | null, ignored: boolean): void {
     if (stream === null && !ignored) {
       this.session.observeId(block.streamId);
+      if (this.endReason === 'drained-idle') this.endReason = 'drained-answered';
       this.requests.begin(block, this.reader.read(block));
       if (this.requests.count === this.limits.requestsPerConnectionMaxCount) this.leave('requests-exhausted');
       return;
     }
-    const lines = this.reader.lines(block);
-    if (stream === null || ignored) return;
+    if (stream === null || ignored) {
+      this.reader.skip(block);
+      return;
+    }
+    const trailers = this.reader.readTrailers(block);
     if (!block.endStream) throw new StreamError('PROTOCOL_ERROR', 'HEADERS in the middle of a body');
-    this.session.endRemote(stream, trailerFields(lines));
+    this.session.endRemote(stream, trailers);
     this.requests.bodyEnded(block.streamId);
   }
 
@@ -195,7 +198,8 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
       session.fail(error);
       return;
     }
-    if (session.goodbye.due(nowMs)) this.onGoodbyeRead();
+    // A request whose head is under way is taken, if the client has not said that it knows.
+    if (session.goodbye.due(nowMs) && inbound.blockSinceMs === null) this.onGoodbyeRead();
     else if (session.streams.size > 0) return;
     else if (inbound.inPreface) {
       if (passed(this.sinceMs, limits.headTimeoutMs, nowMs)) this.shutdown('request-timeout');

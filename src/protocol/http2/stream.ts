@@ -61,6 +61,8 @@ export class Http2Stream implements BodyOwner, SenderOwner, Schedulable {
   /** From content-length: what comes must be exactly this (RFC 9113 §8.1.1). */
   private expectedBytes: number | null = null;
   private receivedBytes = 0;
+  /** What of a DATA frame that is not complete has counted for the rate. */
+  private arrivedBytes = 0;
   /** The body's reader takes bytes as they come. */
   private flowing = false;
   private wanted = false;
@@ -96,11 +98,18 @@ export class Http2Stream implements BodyOwner, SenderOwner, Schedulable {
     if (!this.window.take(frameBytes)) throw new StreamError('FLOW_CONTROL_ERROR', 'more than the window has allowed');
     this.receivedBytes += bytes.length;
     if (this.expectedBytes !== null && this.receivedBytes > this.expectedBytes) throw lengthError();
-    this.rate?.observe(bytes.length);
+    this.rate?.observe(Math.max(0, bytes.length - this.arrivedBytes));
+    this.arrivedBytes = 0;
     this.credit(frameBytes - bytes.length);
     this.unreadBytes += bytes.length;
     if (bytes.length > 0) this.body?.push(bytes);
     if (this.flowing || this.body === null) this.creditRead();
+  }
+
+  /** So much has come of a DATA frame that is not complete. */
+  arriving(bytes: number): void {
+    this.rate?.observe(bytes - this.arrivedBytes);
+    this.arrivedBytes = bytes;
   }
 
   /** The peer's side ends. Throws a StreamError. */

@@ -31,8 +31,8 @@ export class Http2Served {
     t.after(() => {
       for (const { socket } of on.wires) socket.destroy();
     });
-    // So that no moment is 0.
-    served.clock.advance(1);
+    // So that no moment is 0, and sweeps fall on the moments that the tests wait for.
+    served.clock.advance(250);
     return on;
   }
 
