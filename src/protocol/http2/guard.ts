@@ -23,7 +23,7 @@ export const BUDGETS = {
   pings: { burstCount: 64, refillPerSec: 8 },
   /** SETTINGS that is no acknowledgement; each is answered. */
   settings: { burstCount: 32, refillPerSec: 4 },
-  /** DATA without bytes and without an end, CONTINUATION without bytes, frames of unknown types. */
+  /** DATA without bytes and without an end, CONTINUATION without bytes, unknown frames, acknowledgements of nothing, GOAWAY. */
   emptyFrames: { burstCount: 64, refillPerSec: 16 },
   /** WINDOW_UPDATE beyond those that the DATA we have sent explains. */
   windowUpdates: { burstCount: 1024, refillPerSec: 128 },

@@ -256,8 +256,8 @@ export class Inbound implements FrameSink {
     expectNoStream('SETTINGS', id);
     if ((flags & FLAG.ACK) !== 0) {
       expectSize('An acknowledgement', end - start, 0);
-      session.settingsTaken();
-      this.owner.onSettingsTaken();
+      if (session.settingsTaken()) this.owner.onSettingsTaken();
+      else session.guard.spend('emptyFrames', session.nowMs);
       return;
     }
     session.guard.spend('settings', session.nowMs);
@@ -273,6 +273,7 @@ export class Inbound implements FrameSink {
     const opaque = bytes.toString('latin1', start, end);
     if ((flags & FLAG.ACK) !== 0) {
       if (session.goodbye.isAnswer(opaque)) this.owner.onGoodbyeRead();
+      else session.guard.spend('emptyFrames', session.nowMs);
       return;
     }
     session.guard.spend('pings', session.nowMs);
@@ -282,6 +283,7 @@ export class Inbound implements FrameSink {
   private onGoaway(id: number, bytes: Buffer, start: number, end: number): void {
     expectNoStream('GOAWAY', id);
     if (end - start < 8) throw new ConnectionError('FRAME_SIZE_ERROR', 'GOAWAY is too short');
+    this.session.guard.spend('emptyFrames', this.session.nowMs);
     this.owner.onGoaway(uint31(bytes, start), errorName(bytes.readUInt32BE(start + 4)));
   }
 

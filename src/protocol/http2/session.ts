@@ -202,12 +202,16 @@ export class Session implements StreamOwner {
     this.output.write(SETTINGS_ACK);
   }
 
-  /** The peer has taken our SETTINGS: a stream window of ours that is smaller than the start value begins here. */
-  settingsTaken(): void {
-    if (this.settingsAcknowledged) return;
+  /**
+   * The peer has taken our SETTINGS: a stream window of ours that is smaller than the start value begins here. `false`:
+   * it had done so before.
+   */
+  settingsTaken(): boolean {
+    if (this.settingsAcknowledged) return false;
     this.settingsAcknowledged = true;
     const lessBytes = WINDOW_START_BYTES - this.options.streamWindowBytes;
     if (lessBytes > 0) for (const stream of this.streams.values()) stream.window.adjust(-lessBytes);
+    return true;
   }
 
   /** WINDOW_UPDATE (RFC 9113 §6.9). Throws a ConnectionError or a StreamError. */
