@@ -1,72 +1,65 @@
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { h2load } from './h2load.ts';
+import { handshakes } from './handshakes.ts';
+import type { Address } from './job.ts';
 import { LOAD_CORE, start } from './program.ts';
 import type { Round } from './results.ts';
-import type { Scenario } from './scenarios.ts';
+import type { Load, Scenario } from './scenarios.ts';
 import type { Server } from './server.ts';
+import type { Figures, Tool } from './tool.ts';
 import { cpuTime } from './usage.ts';
+import { wrk } from './wrk.ts';
+
+const TOOLS: Readonly<Record<Load['tool'], Tool>> = { wrk, h2load, handshakes };
 
 /** Puts load on a server and measures it. */
 export async function loadRound(server: Server, scenario: Scenario, seconds: number): Promise<Round> {
   const { pid } = server.program;
   const before = cpuTime(pid);
-  const { result, servedCount } = await runWrk(server.port, scenario, seconds);
+  const { figures, servedCount } = await run(server, scenario, seconds);
   const after = cpuTime(pid);
-  // wrk takes the latency of a batch for that of each of its requests.
-  const latencyKnown = !scenario.load?.some((argument) => argument.startsWith('pipeline='));
   const userMicros = after.userMicros - before.userMicros;
   const systemMicros = after.systemMicros - before.systemMicros;
   return {
-    requestsPerSec: result.requestCount / (result.durationMicros / 1e6),
-    cpuMicros: (userMicros + systemMicros) / result.requestCount,
-    userMicros: userMicros / result.requestCount,
-    p50Ms: latencyKnown ? result.p50Micros / 1000 : null,
-    p99Ms: latencyKnown ? result.p99Micros / 1000 : null,
-    requestCount: result.requestCount,
-    errorCount: result.statusErrorCount + result.socketErrorCount,
+    ...figures,
+    cpuMicros: (userMicros + systemMicros) / figures.requestCount,
+    userMicros: userMicros / figures.requestCount,
     servedCount,
   };
 }
 
-/** What load.lua prints. */
-interface WrkResult {
-  requestCount: number;
-  durationMicros: number;
-  statusErrorCount: number;
-  socketErrorCount: number;
-  p50Micros: number;
-  p99Micros: number;
-}
-
-async function runWrk(
-  port: number,
-  { connectionCount, check, load }: Scenario,
+async function run(
+  address: Address,
+  scenario: Scenario,
   seconds: number,
-): Promise<{ result: WrkResult; servedCount: number | null }> {
-  const script = join(import.meta.dirname, 'load.lua');
-  const url = `http://127.0.0.1:${port}${check.path}`;
-  const options = ['-t1', `-c${connectionCount}`, `-d${seconds}s`, '--timeout', '5s', '-s', script];
-  await using wrk = start(['wrk', ...options, url, '--', ...(load ?? [])], LOAD_CORE);
-  await Promise.race([wrk.ended, sleep(seconds * 700)]);
-  const servedCount = load?.includes('close=yes') ? null : servedConnections(port);
+): Promise<{ figures: Figures; servedCount: number | null }> {
+  const { tool = 'wrk', keepsConnections = true } = scenario.load ?? {};
+  const { command, figures: read } = TOOLS[tool];
+  await using program = start(command(address, scenario, seconds), LOAD_CORE);
+  await Promise.race([program.ended, sleep(seconds * 700)]);
+  const servedCount = keepsConnections ? servedConnections(address) : null;
   const late = new AbortController();
   await Promise.race([
-    wrk.ended,
+    program.ended,
     sleep(seconds * 300 + 10_000, undefined, { signal: late.signal }).catch(() => undefined),
   ]);
   late.abort();
-  const line = /^result (\{.*\})$/m.exec(wrk.output())?.[1];
-  if (line === undefined) throw new Error(`wrk gave no result\n${wrk.output().slice(-2000)}`);
-  const result: WrkResult = JSON.parse(line);
-  if (result.requestCount === 0) throw new Error('not one request was answered');
-  return { result, servedCount };
+  const figures = read(program.output(), scenario);
+  if (figures === null) throw new Error(`${tool} gave no result\n${program.output().slice(-2000)}`);
+  if (figures.requestCount === 0) throw new Error('not one request was answered');
+  return { figures, servedCount };
 }
 
-/** How many of the open connections to a port have had bytes of an answer; `null` without `ss`. */
-function servedConnections(port: number): number | null {
+/** More than a server sends before its first answer: certificates, tickets, settings. */
+const PREAMBLE_MAX_BYTES = 2048;
+
+/** How many of the open connections to a server have had bytes of an answer; `null` without `ss`. */
+function servedConnections({ wire, port }: Address): number | null {
   const { status, stdout } = spawnSync('ss', ['-Htin', 'state', 'established', `dport = :${port}`], {
     encoding: 'utf8',
   });
-  return status === 0 ? [...stdout.matchAll(/\bbytes_received:[1-9]/g)].length : null;
+  if (status !== 0) return null;
+  const unansweredBytes = wire === 'http' ? 0 : PREAMBLE_MAX_BYTES;
+  return [...stdout.matchAll(/\bbytes_received:(\d+)/g)].filter(([, bytes]) => Number(bytes) > unansweredBytes).length;
 }

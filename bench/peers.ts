@@ -1,22 +1,23 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import {
-  caddyConfiguration,
-  haproxyConfiguration,
-  type Job,
-  nginxConfiguration,
-  originConfiguration,
-  sluiceConfiguration,
-  write,
-} from './configurations.ts';
+import { caddyConfiguration } from './configurations/caddy.ts';
+import { haproxyConfiguration } from './configurations/haproxy.ts';
+import { nginxConfiguration, originConfiguration } from './configurations/nginx.ts';
+import { sluiceConfiguration } from './configurations/sluice.ts';
+import { type Job, write } from './job.ts';
 import type { Site } from './sites.ts';
+import type { Wire } from './wire.ts';
 
 /** A server that takes part. */
 export interface Peer {
   readonly name: string;
   /** What it can answer. */
   readonly sites: readonly Site[];
+  /** How it can be spoken to. */
+  readonly wires: readonly Wire[];
+  /** How it can speak to the server behind it, as a `proxy`. */
+  readonly originWires: readonly Wire[];
   /** `null` when it is not installed. */
   readonly version: () => string | null;
   /** How to start it for a job. */
@@ -25,11 +26,13 @@ export interface Peer {
 
 const ROOT = resolve(import.meta.dirname, '..');
 
-/** Prepares a program of bench/peers; it takes the port, the site and the origin's port. */
+const ALL_WIRES: readonly Wire[] = ['http', 'https', 'h2', 'h2c'];
+
+/** Prepares a program of bench/peers. */
 const program = (name: string) => (job: Job) => [
   process.execPath,
   join(import.meta.dirname, 'peers', `${name}.ts`),
-  ...[job.port, job.site, job.originPort].map(String),
+  JSON.stringify(job),
 ];
 
 /** The first number with dots that a command prints. */
@@ -39,6 +42,8 @@ const printed =
     const { stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
     return /\d+\.\d+(?:\.\d+)*/.exec(`${stdout}${stderr}`)?.[0] ?? null;
   };
+
+const node = (): string => process.versions.node;
 
 const packaged = (folder: string) => () => {
   try {
@@ -63,37 +68,46 @@ const nginx = (configuration: string, job: Job) => [
   write(job, 'nginx.conf', configuration),
 ];
 
+const proxies = { sites: ['hello', 'large', 'proxy'], wires: ALL_WIRES } as const;
+const library = { sites: ['hello', 'large', 'routes', 'echo'], originWires: [] } as const;
+const logging = { sites: [], wires: [], originWires: [] } as const;
+
 /** Everybody. Ratios are to the first one of a scenario. */
 export const PEERS: readonly Peer[] = [
-  { name: 'sluice', sites: ['hello', 'large', 'proxy'], version: packaged('.'), command: sluice(false) },
-  { name: 'sluice-access-log', sites: [], version: packaged('.'), command: sluice(true) },
+  { name: 'sluice', ...proxies, originWires: ['http', 'h2c'], version: packaged('.'), command: sluice(false) },
+  { name: 'sluice-access-log', ...logging, version: packaged('.'), command: sluice(true) },
   {
     name: 'sluice-library',
-    sites: ['hello', 'large', 'routes', 'echo', 'proxy'],
+    sites: [...library.sites, 'proxy'],
+    wires: ALL_WIRES,
+    originWires: ['http', 'h2c'],
     version: packaged('.'),
     command: program('sluice-library'),
   },
   {
     name: 'nginx',
-    sites: ['hello', 'large', 'proxy'],
+    ...proxies,
+    originWires: ['http'],
     version: printed('nginx', '-v'),
     command: (job) => nginx(nginxConfiguration(job, false), job),
   },
   {
     name: 'nginx-access-log',
-    sites: [],
+    ...logging,
     version: printed('nginx', '-v'),
     command: (job) => nginx(nginxConfiguration(job, true), job),
   },
   {
     name: 'haproxy',
-    sites: ['hello', 'large', 'proxy'],
+    ...proxies,
+    originWires: ['http', 'h2c'],
     version: printed('haproxy', '-v'),
     command: (job) => ['haproxy', '-db', '-f', write(job, 'haproxy.cfg', haproxyConfiguration(job))],
   },
   {
     name: 'caddy',
-    sites: ['hello', 'large', 'proxy'],
+    ...proxies,
+    originWires: ['http', 'h2c'],
     version: printed('caddy', 'version'),
     command: (job) => [
       'env',
@@ -102,21 +116,36 @@ export const PEERS: readonly Peer[] = [
       ...['caddy', 'run', '--adapter', 'caddyfile', '--config', write(job, 'Caddyfile', caddyConfiguration(job))],
     ],
   },
+  { name: 'node-http', ...library, wires: ['http'], version: node, command: program('node-http') },
+  { name: 'node-https', ...library, wires: ['https'], version: node, command: program('node-http') },
   {
-    name: 'node-http',
-    sites: ['hello', 'large', 'routes', 'echo'],
-    version: () => process.versions.node,
-    command: program('node-http'),
+    name: 'node-http2',
+    sites: ['hello', 'large', 'echo'],
+    wires: ['h2', 'h2c'],
+    originWires: [],
+    version: node,
+    command: program('node-http2'),
+  },
+  {
+    name: 'node-tls',
+    sites: ['hello'],
+    wires: ['https'],
+    originWires: [],
+    version: node,
+    command: program('node-tls'),
   },
   {
     name: 'fastify',
-    sites: ['hello', 'large', 'routes', 'echo'],
+    ...library,
+    wires: ['http'],
     version: packaged('node_modules/fastify'),
     command: program('fastify'),
   },
   {
     name: 'http-proxy-3',
     sites: ['proxy'],
+    wires: ['http'],
+    originWires: ['http'],
     version: packaged('node_modules/http-proxy-3'),
     command: program('http-proxy-3'),
   },

@@ -32,12 +32,12 @@ process.exit(0);
 /** All servers stay up, and have their rounds in turn: A B C, A B C. */
 async function loadedInTurn(scenario: Scenario, peers: readonly Peer[]): Promise<ScenarioResult> {
   await using stack = new AsyncDisposableStack();
-  const origin = scenario.site === 'proxy' ? stack.use(await startOrigin(scenario.check)) : null;
+  const origin = scenario.site === 'proxy' ? stack.use(await startOrigin(scenario)) : null;
   const roster = new Roster();
   const servers: Server[] = [];
   for (const peer of peers)
     await roster.attempt(peer.name, async () => {
-      const server = stack.use(await startServer(peer, scenario, origin?.port ?? 0));
+      const server = stack.use(await startServer(peer, scenario, origin ?? undefined));
       await loadRound(server, scenario, WARM_UP_SECONDS);
       servers.push(server);
     });
@@ -57,7 +57,7 @@ async function heldInTurn(scenario: Scenario, peers: readonly Peer[]): Promise<S
     for (const peer of peers)
       await roster.attempt(peer.name, async () => {
         progress(scenario, round, peer.name);
-        await using server = await startServer(peer, scenario, 0);
+        await using server = await startServer(peer, scenario);
         roster.record(server, await idleRound(server, scenario));
       });
   return roster.result(scenario);

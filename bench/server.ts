@@ -1,43 +1,51 @@
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Job } from './configurations.ts';
+import { answerFault } from './answer.ts';
+import { certificateFiles } from './certificate.ts';
+import type { Address, Job } from './job.ts';
 import { originCommand, type Peer } from './peers.ts';
 import { LOAD_CORE, newFolder, type Program, SERVER_CORE, start } from './program.ts';
 import type { Check, Scenario } from './scenarios.ts';
 
 const READY_MS = 15_000;
+const NO_ORIGIN: Address = { wire: 'http', port: 0 };
 
 /** A server that answers as it should. */
-export interface Server extends AsyncDisposable {
+export interface Server extends Address, AsyncDisposable {
   readonly peer: string;
   readonly version: string;
-  readonly port: number;
   readonly program: Program;
 }
 
 /** Starts a peer on the servers' core. Throws, with what it has printed, when it does not answer as it should. */
-export async function startServer(peer: Peer, scenario: Scenario, originPort: number): Promise<Server> {
+export async function startServer(peer: Peer, scenario: Scenario, origin = NO_ORIGIN): Promise<Server> {
   const version = peer.version();
   if (version === null) throw new Error('not installed');
-  const job: Job = { site: scenario.site, port: await freePort(), originPort, folder: newFolder() };
-  const program = start(peer.command(job), SERVER_CORE);
-  await ready(program, job.port, scenario.check);
-  return { peer: peer.name, version, port: job.port, program, [Symbol.asyncDispose]: () => program.stop() };
+  const { site, wire, check } = scenario;
+  const job = await newJob({ site, wire, origin });
+  return started(peer.name, version, job, start(peer.command(job), SERVER_CORE), check);
 }
 
 /** Starts the server behind the proxies, on the load's core. */
-export async function startOrigin(check: Check): Promise<Server> {
-  const port = await freePort();
-  const job: Job = { site: 'hello', port, originPort: port, folder: newFolder() };
-  const program = start(originCommand(job), LOAD_CORE);
-  await ready(program, port, check);
-  return { peer: 'origin', version: '', port, program, [Symbol.asyncDispose]: () => program.stop() };
+export async function startOrigin({ originWire, check }: Scenario): Promise<Server> {
+  const job = await newJob({ site: 'hello', wire: originWire, origin: NO_ORIGIN });
+  return started('origin', '', job, start(originCommand(job), LOAD_CORE), check);
 }
 
-async function ready(program: Program, port: number, check: Check): Promise<void> {
+async function newJob(what: Pick<Job, 'site' | 'wire' | 'origin'>): Promise<Job> {
+  return { ...what, port: await freePort(), folder: newFolder(), certificate: certificateFiles() };
+}
+
+async function started(peer: string, version: string, job: Job, program: Program, check: Check): Promise<Server> {
+  await ready(program, job, check);
+  const { wire, port } = job;
+  return { peer, version, wire, port, program, [Symbol.asyncDispose]: () => program.stop() };
+}
+
+async function ready(program: Program, address: Address, check: Check): Promise<void> {
   const untilMs = performance.now() + READY_MS;
   for (;;) {
-    const fault = await answerFault(port, check);
+    const fault = await answerFault(address, check);
     if (fault === null) return;
     const ended = !program.running();
     if (ended || performance.now() > untilMs) {
@@ -45,23 +53,6 @@ async function ready(program: Program, port: number, check: Check): Promise<void
       throw new Error(`${ended ? 'it ended before it answered' : fault}\n${program.output().slice(-2000)}`.trim());
     }
     await sleep(50);
-  }
-}
-
-async function answerFault(port: number, { method, path, body, answer }: Check): Promise<string | null> {
-  const headers = body === null ? {} : { 'content-type': 'application/octet-stream' };
-  try {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
-      method,
-      body,
-      headers: { ...headers, connection: 'close' },
-      signal: AbortSignal.timeout(2000),
-    });
-    const text = await response.text();
-    if (response.status !== 200) return `${method} ${path} answered ${response.status}: ${text.slice(0, 200)}`;
-    return text === answer ? null : `${method} ${path} answered ${text.length} bytes that are not the expected ones`;
-  } catch {
-    return 'it does not answer';
   }
 }
 

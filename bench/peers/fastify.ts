@@ -1,7 +1,8 @@
 import fastify from 'fastify';
+import type { Job } from '../job.ts';
 import { COLLECTIONS, HELLO, LARGE, LARGE_PATH, thing } from '../sites.ts';
 
-const [port, site] = process.argv.slice(2);
+const { port, site }: Job = JSON.parse(process.argv[2] ?? '');
 const app = fastify({ logger: false });
 
 if (site === 'hello') app.get('/', () => HELLO);
@@ -18,4 +19,4 @@ if (site === 'echo') {
   app.post('/', (request, reply) => reply.type('application/octet-stream').send(request.body));
 }
 
-await app.listen({ host: '127.0.0.1', port: Number(port), backlog: 4096 });
+await app.listen({ host: '127.0.0.1', port, backlog: 4096 });

@@ -1,7 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Job } from '../job.ts';
 import { COLLECTIONS, HELLO, LARGE, thing } from '../sites.ts';
+import { isTls } from '../wire.ts';
 
-const [port, site = ''] = process.argv.slice(2);
+const { port, site, wire, certificate }: Job = JSON.parse(process.argv[2] ?? '');
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -37,6 +41,9 @@ const echo: Listener = (request, response) => {
 
 const sites: Readonly<Record<string, Listener>> = { hello: text(HELLO), large: text(LARGE), routes, echo };
 
-const server = createServer(sites[site]);
+const { cert, key } = certificate;
+const server = isTls(wire)
+  ? createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }, sites[site])
+  : createServer(sites[site]);
 server.keepAliveTimeout = 300_000;
-server.listen({ host: '127.0.0.1', port: Number(port), backlog: 4096 });
+server.listen({ host: '127.0.0.1', port, backlog: 4096 });
