@@ -194,6 +194,7 @@ export class Pool implements ConnectionKeeper {
     const { endpoint } = pooled;
     if (pooled.runningCount > 0) {
       if (pooled.roomCount > 0) endpoint.list(pooled, endpoint.shared);
+      else endpoint.unlist(pooled);
     } else if (pooled.list !== endpoint.idle && pooled.connection.life.phase === 'accepting') this.rest(pooled);
   }
 

@@ -146,7 +146,22 @@ test('whatever happens: no connection carries more than it may, nobody waits bes
       for (const what of steps) played.play(what);
       played.conclude();
     }),
-    { numRuns: 400 },
+    {
+      numRuns: 400,
+      examples: [
+        // A connection at rest that may carry nothing, and then just what waits.
+        [
+          2,
+          [
+            { kind: 'ask', fresh: false },
+            { kind: 'connect', at: 0, count: 0 },
+            { kind: 'finish', at: 0 },
+            { kind: 'ask', fresh: false },
+            { kind: 'allow', at: 0, count: 1 },
+          ],
+        ],
+      ],
+    },
   );
 });
 
