@@ -60,6 +60,11 @@ export interface ConnectionWork {
   drain(): void;
   /** The grace of these is over: tell what is running. What is left of it one turn later is cut off. */
   abort(failure: Failure, share: WorkShare): void;
+  /**
+   * That turn later, where a protocol can cut off requests by themselves: does so, with a word to the peer. Returns how
+   * many; the connection is cut off only if all of its work was concerned.
+   */
+  cutOff?(share: WorkShare): number;
   /** The socket is closed: let go of everything. Called once. */
   closed(): void;
   /** The admitted requests in flight, the oldest first. */

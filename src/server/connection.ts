@@ -127,6 +127,15 @@ export class ServerConnection implements Connection {
     return activity === 'reading' ? socket.bytesRead > 0 : activity !== 'idle';
   }
 
+  /** Cuts off the requests of one share, where the protocol can do that by itself. Returns how many. */
+  cutOffShare(share: WorkShare, reason: CloseReason): number {
+    const { reason: before } = this;
+    this.reason = reason;
+    const count = this.work?.cutOff?.(share) ?? 0;
+    if (count === 0) this.reason = before;
+    return count;
+  }
+
   /** Destroys the socket at the end of a drain's grace; the reason tells whether that lost something. */
   cutOff(reason: CloseReason): void {
     const cutsAnswer = this.inFlight().length > 0;

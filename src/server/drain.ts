@@ -121,6 +121,7 @@ export class Drain {
     for (const listener of this.listeners) listener.refuseHeld();
     // One turn, so that a handler that heeds its signal can still answer.
     setImmediate(() => {
+      for (const connection of connections) this.unansweredCount += connection.cutOffShare(share, reason);
       const over = connections.filter(concerned);
       for (const connection of over) {
         this.unansweredCount += connection.inFlight().length;

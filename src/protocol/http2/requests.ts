@@ -255,14 +255,20 @@ export class Requests implements ExchangeOwner {
   }
 
   abort(failure: Failure, share: WorkShare): void {
-    const concerned = [...this.exchanges.values()].filter(
+    for (const exchange of this.ofShare(share)) exchange.abort(failure);
+  }
+
+  /** Resets the streams of a share; returns how many had been given to a handler. */
+  cutOff(share: WorkShare): number {
+    const concerned = this.ofShare(share);
+    for (const { stream } of concerned) this.session.reset(stream, 'CANCEL');
+    return concerned.filter(({ admission }) => admission !== null).length;
+  }
+
+  private ofShare(share: WorkShare): readonly Http2Exchange[] {
+    return [...this.exchanges.values()].filter(
       ({ longLived }) => share === 'all' || longLived === (share === 'streams'),
     );
-    for (const exchange of concerned) exchange.abort(failure);
-    if (share === 'all') return; // The whole connection is cut off.
-    setImmediate(() => {
-      for (const exchange of concerned) if (exchange.stage !== 'done') this.session.reset(exchange.stream, 'CANCEL');
-    });
   }
 
   inFlight(): readonly RequestInFlight[] {

@@ -216,6 +216,17 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
     this.requests.abort(failure, share);
   }
 
+  cutOff(share: WorkShare): number {
+    const { session } = this;
+    if (share === 'all' && !this.lingering) {
+      session.output.write(session.goodbye.conclude(session.lastPeerStreamId, ERROR.NO_ERROR));
+    }
+    const count = this.requests.cutOff(share);
+    // Now: the socket may be destroyed next.
+    if (!this.lingering) session.output.flush();
+    return count;
+  }
+
   closed(): void {
     this.session.cutAll('CANCEL');
   }
