@@ -1,0 +1,213 @@
+import { Ewma } from './ewma.ts';
+import { WindowCounts } from './window.ts';
+
+/** When an endpoint is taken out because of how it answers requests, and for how long. `null` is off. */
+export interface OutlierOptions {
+  /** Failures in a row that the upstream is to blame for. */
+  failureCount: number | null;
+  /** Faults in a row on our side of it: no connection, a reset, a timeout. */
+  localFailureCount: number | null;
+  /** Share of failures in the window; local faults are no answers and do not count. */
+  failureRatio: number | null;
+  windowMs: number;
+  /** Fewer answers in the window say nothing about ratio or latency. */
+  volumeMinCount: number;
+  /** Slow is one of whose latency the median of the group is this share or less: 0.25 is four times as slow. */
+  latencyRatio: number | null;
+  /** A lower latency is never too slow. */
+  latencyMinMs: number;
+  /** The first ejection takes so long, the n-th so many times that. */
+  ejectMs: number;
+  ejectMaxMs: number;
+  /** Never more than this share of the group is out at once, and never all. */
+  ejectedMaxRatio: number;
+}
+
+export const OUTLIER_DEFAULTS: Readonly<OutlierOptions> = {
+  failureCount: 5,
+  localFailureCount: 5,
+  failureRatio: null,
+  windowMs: 30_000,
+  volumeMinCount: 20,
+  latencyRatio: null,
+  latencyMinMs: 100,
+  ejectMs: 30_000,
+  ejectMaxMs: 300_000,
+  ejectedMaxRatio: 0.5,
+};
+
+export const OUTLIER_OFFABLE = ['failureCount', 'localFailureCount', 'failureRatio', 'latencyRatio'] as const;
+
+/** How a request went: answered well, answered with a failure of the upstream's, or not answered for a local fault. */
+export type AnswerOutcome = 'success' | 'failure' | 'local-fault';
+
+export type EjectionReason = 'failures' | 'local-faults' | 'failure-ratio' | 'latency';
+
+const ANSWERS = 0;
+const FAILURES = 1;
+const BUCKET_COUNT = 10;
+/** A median of fewer is no measure of anything. */
+const MEDIAN_MIN_COUNT = 3;
+
+/** What a group allows its members: asked by one that would be ejected. */
+interface EjectionLimit {
+  mayEject(member: Outlier, nowMs: number): boolean;
+  ejected(untilMs: number): void;
+}
+
+/**
+ * Passive health of one endpoint (outlier detection as in Envoy, local faults kept apart). A member of an `OutlierGroup`.
+ *
+ * An ejection takes `ejectMs` × how many there were; of these one is forgotten for each `ejectMs` without another. What
+ * ends while it is out is not counted, and it comes back with nothing against it.
+ */
+export class Outlier {
+  private readonly options: Readonly<OutlierOptions>;
+  private readonly limit: EjectionLimit;
+  private readonly counts: WindowCounts;
+  private readonly latency: Ewma;
+  private failuresInRow = 0;
+  private localFaultsInRow = 0;
+  private ejectionCount = 0;
+  private untilMs = Number.NEGATIVE_INFINITY;
+  private lastReason: EjectionReason | null = null;
+
+  constructor(options: Readonly<OutlierOptions>, limit: EjectionLimit) {
+    this.options = options;
+    this.limit = limit;
+    this.counts = new WindowCounts(options.windowMs / BUCKET_COUNT, BUCKET_COUNT, 2);
+    this.latency = new Ewma({ decayMs: options.windowMs, peak: false });
+  }
+
+  /** Until when it is, or was last, ejected; -Infinity if it never was. */
+  get ejectedUntilMs(): number {
+    return this.untilMs;
+  }
+
+  /** Why it was ejected last. */
+  get reason(): EjectionReason | null {
+    return this.lastReason;
+  }
+
+  isEjected(nowMs: number): boolean {
+    return nowMs < this.untilMs;
+  }
+
+  /** A request has ended. Returns whether it is ejected for that. */
+  observe(outcome: AnswerOutcome, latencyMs: number, nowMs: number): boolean {
+    if (this.isEjected(nowMs)) return false;
+    if (outcome === 'local-fault') {
+      this.localFaultsInRow += 1;
+      return reached(this.localFaultsInRow, this.options.localFailureCount) && this.eject('local-faults', nowMs);
+    }
+    this.localFaultsInRow = 0;
+    this.counts.add(ANSWERS, nowMs);
+    if (outcome === 'success') {
+      this.failuresInRow = 0;
+      this.latency.observe(latencyMs, nowMs);
+    } else {
+      this.failuresInRow += 1;
+      this.counts.add(FAILURES, nowMs);
+      if (reached(this.failuresInRow, this.options.failureCount)) return this.eject('failures', nowMs);
+    }
+    return this.isFailing(nowMs) && this.eject('failure-ratio', nowMs);
+  }
+
+  /** The average latency of its successes, if there were enough answers lately to be judged by. */
+  judgedLatencyMs(nowMs: number): number | null {
+    if (this.isEjected(nowMs) || this.counts.sum(ANSWERS, nowMs) < this.options.volumeMinCount) return null;
+    return this.latency.latencyMs;
+  }
+
+  /** Takes it out, if the group allows that. Returns whether it is out. */
+  eject(reason: EjectionReason, nowMs: number): boolean {
+    if (!this.limit.mayEject(this, nowMs)) return false;
+    const { ejectMs, ejectMaxMs } = this.options;
+    const forgottenCount = ejectMs > 0 ? Math.floor((nowMs - this.untilMs) / ejectMs) : 0;
+    this.ejectionCount = Math.max(0, this.ejectionCount - forgottenCount) + 1;
+    this.untilMs = nowMs + Math.min(ejectMaxMs, ejectMs * this.ejectionCount);
+    this.lastReason = reason;
+    this.failuresInRow = 0;
+    this.localFaultsInRow = 0;
+    this.counts.clear();
+    this.limit.ejected(this.untilMs);
+    return true;
+  }
+
+  private isFailing(nowMs: number): boolean {
+    const { failureRatio, volumeMinCount } = this.options;
+    if (failureRatio === null) return false;
+    const failureCount = this.counts.sum(FAILURES, nowMs);
+    const answerCount = this.counts.sum(ANSWERS, nowMs);
+    return failureCount > 0 && answerCount >= volumeMinCount && failureCount / answerCount >= failureRatio;
+  }
+}
+
+/** The endpoints that are compared with each other, and how many of them may be out at once. */
+export class OutlierGroup implements EjectionLimit {
+  private readonly options: Readonly<OutlierOptions>;
+  private readonly members = new Set<Outlier>();
+  /** As of the last look; one of these has come back when `returnAtMs` is past. */
+  private ejectedCount = 0;
+  private returnAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: Readonly<OutlierOptions>) {
+    this.options = options;
+  }
+
+  join(): Outlier {
+    const member = new Outlier(this.options, this);
+    this.members.add(member);
+    return member;
+  }
+
+  /** It is no member any more; whether it was out does not count. */
+  leave(member: Outlier): void {
+    this.members.delete(member);
+    // Counted anew at the next look.
+    this.returnAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Ejects those that are too slow for the group, the slowest first. To be called now and then. Returns them. */
+  sweep(nowMs: number): Outlier[] {
+    const { latencyRatio, latencyMinMs } = this.options;
+    if (latencyRatio === null) return [];
+    const judged: { readonly member: Outlier; readonly latencyMs: number }[] = [];
+    for (const member of this.members) {
+      const latencyMs = member.judgedLatencyMs(nowMs);
+      if (latencyMs !== null) judged.push({ member, latencyMs });
+    }
+    if (judged.length < MEDIAN_MIN_COUNT) return [];
+    judged.sort((a, b) => b.latencyMs - a.latencyMs);
+    // Of two in the middle the faster one.
+    const medianMs = judged[judged.length >> 1]?.latencyMs ?? 0;
+    return judged
+      .filter(({ latencyMs }) => latencyMs >= latencyMinMs && medianMs <= latencyMs * latencyRatio)
+      .map(({ member }) => member)
+      .filter((member) => member.eject('latency', nowMs));
+  }
+
+  mayEject(member: Outlier, nowMs: number): boolean {
+    if (!this.members.has(member)) return false;
+    if (nowMs >= this.returnAtMs) this.look(nowMs);
+    const allowedCount = Math.floor(this.members.size * this.options.ejectedMaxRatio);
+    return this.ejectedCount < Math.min(allowedCount, this.members.size - 1);
+  }
+
+  ejected(untilMs: number): void {
+    this.ejectedCount += 1;
+    this.returnAtMs = Math.min(this.returnAtMs, untilMs);
+  }
+
+  private look(nowMs: number): void {
+    this.ejectedCount = 0;
+    this.returnAtMs = Number.POSITIVE_INFINITY;
+    for (const member of this.members) {
+      if (member.isEjected(nowMs)) this.ejected(member.ejectedUntilMs);
+    }
+  }
+}
+
+function reached(count: number, limitCount: number | null): boolean {
+  return limitCount !== null && count >= limitCount;
+}

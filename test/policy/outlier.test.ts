@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  type AnswerOutcome,
+  OUTLIER_DEFAULTS,
+  type Outlier,
+  OutlierGroup,
+  type OutlierOptions,
+} from '../../src/policy/outlier.ts';
+
+const OPTIONS: OutlierOptions = {
+  ...OUTLIER_DEFAULTS,
+  failureCount: 3,
+  localFailureCount: 4,
+  windowMs: 10_000,
+  volumeMinCount: 10,
+  ejectMs: 1000,
+  ejectMaxMs: 5000,
+};
+
+function group(given: Partial<OutlierOptions> = {}, count = 4): { it: OutlierGroup; members: Outlier[]; one: Outlier } {
+  const it = new OutlierGroup({ ...OPTIONS, ...given });
+  const one = it.join();
+  return { it, one, members: [one, ...Array.from({ length: count - 1 }, () => it.join())] };
+}
+
+/** So many requests that end like that. Returns whether the last of them has ejected it. */
+function end(member: Outlier, outcome: AnswerOutcome, nowMs: number, count = 1, latencyMs = 10): boolean {
+  let ejected = false;
+  for (let i = 0; i < count; i += 1) ejected = member.observe(outcome, latencyMs, nowMs);
+  return ejected;
+}
+
+test('failures in a row eject it; one success between them does not let it come to that', () => {
+  const { one } = group();
+  end(one, 'failure', 0, 2);
+  end(one, 'success', 0);
+  assert.equal(end(one, 'failure', 0, 2), false);
+  assert.equal(end(one, 'failure', 0), true);
+  assert.equal(one.reason, 'failures');
+  assert.ok(one.isEjected(999));
+  assert.equal(one.isEjected(1000), false);
+});
+
+test('local faults are counted apart: a failure is an answer, and ends their row but not its own', () => {
+  const { one } = group();
+  end(one, 'failure', 0, 2);
+  end(one, 'local-fault', 0, 3);
+  assert.equal(end(one, 'failure', 0), true);
+  const { one: other } = group();
+  end(other, 'local-fault', 0, 3);
+  end(other, 'failure', 0);
+  assert.equal(end(other, 'local-fault', 0, 3), false);
+  assert.equal(end(other, 'local-fault', 0), true);
+  assert.equal(other.reason, 'local-faults');
+});
+
+test('a failure ratio ejects it when there were enough answers, of which local faults are none', () => {
+  const { one } = group({ failureCount: null, localFailureCount: null, failureRatio: 0.3 });
+  end(one, 'local-fault', 0, 50);
+  end(one, 'failure', 0, 3);
+  assert.equal(end(one, 'success', 0, 6), false);
+  assert.equal(end(one, 'success', 0), true);
+  assert.equal(one.reason, 'failure-ratio');
+  const { one: later } = group({ failureCount: null, failureRatio: 0.3 });
+  end(later, 'failure', 0, 9);
+  assert.equal(end(later, 'success', 10_000, 10), false);
+});
+
+test('one that takes four times the median of its group is ejected, if it is slow at all', () => {
+  const { it, one, members } = group({ latencyRatio: 0.25, latencyMinMs: 100 }, 5);
+  for (const member of members) end(member, 'success', 0, 10, member === one ? 400 : 100);
+  assert.deepEqual(it.sweep(0), [one]);
+  assert.equal(one.reason, 'latency');
+  const fast = group({ latencyRatio: 0.25, latencyMinMs: 100 }, 5);
+  for (const member of fast.members) end(member, 'success', 0, 10, member === fast.one ? 99 : 1);
+  assert.deepEqual(fast.it.sweep(0), []);
+});
+
+test('latency is not judged with few answers, with few that could be compared, or when it is off', () => {
+  for (const [given, count, answerCount] of [
+    [{ latencyRatio: 0.25 }, 5, 9],
+    [{ latencyRatio: 0.25 }, 2, 10],
+    [{ latencyRatio: null }, 5, 10],
+  ] as const) {
+    const { it, one, members } = group(given, count);
+    for (const member of members) end(member, 'success', 0, answerCount, member === one ? 5000 : 100);
+    assert.deepEqual(it.sweep(0), []);
+  }
+});
+
+test('each ejection is longer by ejectMs up to the maximum; each ejectMs in peace takes one back', () => {
+  const { one } = group();
+  let nowMs = 0;
+  const lengths: number[] = [];
+  for (let i = 0; i < 7; i += 1) {
+    end(one, 'failure', nowMs, 3);
+    lengths.push(one.ejectedUntilMs - nowMs);
+    nowMs = one.ejectedUntilMs;
+  }
+  assert.deepEqual(lengths, [1000, 2000, 3000, 4000, 5000, 5000, 5000]);
+  // Seven ejections, of which five are forgotten: the next is the third.
+  nowMs += 5999;
+  end(one, 'failure', nowMs, 3);
+  assert.equal(one.ejectedUntilMs - nowMs, 3000);
+  nowMs = one.ejectedUntilMs + 3.6e7;
+  end(one, 'failure', nowMs, 3);
+  assert.equal(one.ejectedUntilMs - nowMs, 1000);
+});
+
+test('what ends while it is out does not count, and it comes back with nothing against it', () => {
+  const { one } = group();
+  end(one, 'failure', 0, 3);
+  assert.equal(end(one, 'failure', 500, 20), false);
+  assert.equal(one.ejectedUntilMs, 1000);
+  assert.equal(end(one, 'failure', 1000, 2), false);
+  assert.equal(end(one, 'failure', 1000), true);
+});
+
+test('half of the group may be out; when one is back or has left, the next may go', () => {
+  const { it, members } = group({ ejectMs: 1000 }, 5);
+  const [a, b, c] = members;
+  assert.ok(a && b && c);
+  assert.ok(end(a, 'failure', 0, 3));
+  assert.ok(end(b, 'failure', 500, 3));
+  assert.equal(end(c, 'failure', 600, 3), false);
+  assert.ok(end(c, 'failure', 1000));
+  const fourth = it.join();
+  it.join();
+  it.leave(b);
+  assert.equal(end(b, 'failure', 1500, 50), false);
+  assert.ok(end(fourth, 'failure', 1500, 3));
+});
+
+test('the last one is never ejected, whatever the ratio', () => {
+  const { one } = group({ ejectedMaxRatio: 1 }, 1);
+  assert.equal(end(one, 'failure', 0, 50), false);
+  const two = group({ ejectedMaxRatio: 1 }, 2).members;
+  assert.deepEqual(
+    two.map((member) => end(member, 'failure', 0, 3)),
+    [true, false],
+  );
+  assert.equal(end(group({ ejectedMaxRatio: 0 }).one, 'failure', 0, 50), false);
+});
+
+test('whatever happens, no more are out than allowed, and everybody comes back', () => {
+  const step = fc.record({
+    at: fc.nat(9),
+    outcome: fc.constantFrom<AnswerOutcome>('success', 'failure', 'failure', 'failure', 'local-fault'),
+    afterMs: fc.constantFrom(0, 0, 0, 100, 2000),
+    sweeps: fc.boolean(),
+  });
+  const ratio = fc.double({ min: 0, max: 1, noNaN: true });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 10 }), ratio, fc.array(step, { maxLength: 200 }), (count, max, steps) => {
+      const { it, members } = group(
+        { ejectedMaxRatio: max, failureCount: 1, failureRatio: 0.5, latencyRatio: 0.5 },
+        count,
+      );
+      let nowMs = 0;
+      for (const { at, outcome, afterMs, sweeps } of steps) {
+        nowMs += afterMs;
+        members[at]?.observe(outcome, at * 100, nowMs);
+        if (sweeps) it.sweep(nowMs);
+        const outCount = members.filter((member) => member.isEjected(nowMs)).length;
+        assert.ok(outCount <= count * max && outCount < count);
+      }
+      assert.ok(members.every((member) => !member.isEjected(nowMs + OPTIONS.ejectMaxMs)));
+    }),
+  );
+});
