@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Handler } from '../../src/core/handler.ts';
 import { CLOSE_REASONS } from '../../src/core/runner.ts';
-import type { Limits } from '../../src/server/options.ts';
+import type { Limits, ProtocolName } from '../../src/server/options.ts';
+import { frame, PREFACE, ping, settings } from '../support/http2-frames.ts';
 import { eventually, turns, type Wire } from '../support/wire.ts';
 import { get, type Opened, opened } from './opened.ts';
 
@@ -11,6 +12,7 @@ interface End {
   readonly reason: keyof typeof CLOSE_REASONS;
   readonly limits?: Partial<Limits>;
   readonly handler?: Handler;
+  readonly protocols?: readonly ProtocolName[];
   readonly act: (wire: Wire, on: Opened) => Promise<unknown>;
 }
 
@@ -74,15 +76,26 @@ const ends: End[] = [
     act: (wire) => wire.write(get('/')).closed(),
   },
   {
+    reason: 'protocol-error',
+    protocols: ['h2'],
+    act: (wire) => wire.write(Buffer.concat([PREFACE, settings(), frame(0, 0, 0)])).closed(),
+  },
+  {
+    reason: 'enhance-your-calm',
+    protocols: ['h2'],
+    act: (wire) =>
+      wire.write(Buffer.concat([PREFACE, settings(), ...Array.from({ length: 100 }, () => ping())])).closed(),
+  },
+  {
     reason: 'taken-over',
     handler: upgrade,
     act: (wire) => wire.write(get('/', 'connection: upgrade\r\nupgrade: test\r\n')).closed(),
   },
 ];
 
-for (const { reason, limits = {}, handler = () => ({ status: 200 }), act } of ends) {
+for (const { reason, limits = {}, protocols, handler = () => ({ status: 200 }), act } of ends) {
   test(`a connection ends with the reason ${reason}`, async (t) => {
-    const on = await opened(t, handler, { listener: { limits } });
+    const on = await opened(t, handler, { listener: { limits, protocols } });
     const wire = await on.wire();
     await eventually(() => on.server.status().connections.total === 1);
     await act(wire, on);
