@@ -12,8 +12,9 @@ export interface Priority {
  */
 export const UNSAID: Priority = { urgency: 3, incremental: true };
 
-const URGENCY = /(?:^|[,\s])u=([0-7])(?![^,;\s])/;
-const INCREMENTAL = /(?:^|[,\s])i(?:=\?([01]))?(?![^,;\s])/;
+// Of members with one name the last counts (RFC 8941 §3.2).
+const URGENCY = /^(?:.*[,\s])?u=([0-7])(?![^,;\s])/;
+const INCREMENTAL = /^(?:.*[,\s])?i(?:=\?([01]))?(?![^,;\s])/;
 const remembered = new Map<string, Priority>();
 const REMEMBERED_MAX_COUNT = 64;
 

@@ -181,7 +181,17 @@ export class Session implements StreamOwner {
       this.scheduler.move(stream, () => {
         stream.priority = parsePriority(value);
       });
-    } else if (this.isIdle(id) && this.priorities.size < this.options.streamMaxCount) this.priorities.set(id, value);
+    } else if (this.isIdle(id)) this.expect(id, value);
+  }
+
+  /** Remembers a priority for a stream that is to come; for as many as may be open. */
+  private expect(id: number, value: string): void {
+    const { priorities } = this;
+    const maxCount = this.options.streamMaxCount;
+    // Some may have been passed over, and will never come.
+    if (priorities.size >= maxCount)
+      for (const known of priorities.keys()) if (!this.isIdle(known)) priorities.delete(known);
+    if (priorities.size < maxCount) priorities.set(id, value);
   }
 
   // ── what the peer has said ────────────────────────────────────────────────────────────────────────────────────
