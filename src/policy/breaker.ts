@@ -130,7 +130,7 @@ export class Breaker {
       if (nowMs < this.untilMs) return REFUSED;
       this.phase = 'half-open';
       this.provenCount = 0;
-      this.judgedFrom = this.nextTicket();
+      this.judgedFrom = this.ticket + 1;
     }
     const trial = this.freeTrial(nowMs);
     if (trial === -1) return REFUSED;
@@ -161,11 +161,11 @@ export class Breaker {
   }
 
   private isFailing(nowMs: number): boolean {
-    const { failureRatio, slowCallMs, slowCallRatio, volumeMinCount } = this.options;
+    const { failureRatio, slowCallRatio, volumeMinCount } = this.options;
     const callCount = this.counts.sum(CALLS, nowMs);
     if (callCount < volumeMinCount) return false;
     if (this.isAtThreshold(FAILURES, failureRatio, callCount, nowMs)) return true;
-    return slowCallMs !== null && this.isAtThreshold(SLOW, slowCallRatio, callCount, nowMs);
+    return this.isAtThreshold(SLOW, slowCallRatio, callCount, nowMs);
   }
 
   private isAtThreshold(kind: number, ratio: number, callCount: number, nowMs: number): boolean {
@@ -188,7 +188,6 @@ export class Breaker {
     this.openedCount += 1;
     this.untilMs = nowMs + grownMs * (1 + jitterRatio * this.random());
     this.phase = 'open';
-    this.nextTicket();
   }
 
   private prove(nowMs: number): void {

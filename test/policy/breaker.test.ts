@@ -127,6 +127,45 @@ test('a trial that never reports makes room after its time; one without a verdic
   assert.equal(it.state, 'closed');
 });
 
+test('as many trials as allowed at a time, and so many must succeed in a row', () => {
+  const it = opened({ trialCount: 3 });
+  const trials = [it.admit(1000), it.admit(1000), it.admit(1000)];
+  assert.equal(new Set([...trials, REFUSED]).size, 4);
+  assert.equal(it.admit(1000), REFUSED);
+  for (const trial of trials.slice(0, 2)) it.observe(trial, 'success', 1, 1000);
+  call(it, 'failure', 1000);
+  assert.equal(it.state, 'open');
+  call(it, 'success', 3000, 2);
+  assert.equal(it.state, 'half-open');
+  call(it, 'success', 3000);
+  assert.equal(it.state, 'closed');
+});
+
+test('a trial of an earlier time keeps its place until it ends, and is not judged then', () => {
+  const it = opened({ trialCount: 2 });
+  const early = it.admit(1000);
+  call(it, 'failure', 1000);
+  assert.equal(it.state, 'open');
+  assert.notEqual(it.admit(3000), REFUSED);
+  assert.equal(it.admit(3000), REFUSED);
+  it.observe(early, 'failure', 1, 3000);
+  assert.equal(it.state, 'half-open');
+  assert.notEqual(it.admit(3000), REFUSED);
+});
+
+test('a trial that ends after others have closed it is not counted', () => {
+  const it = opened({ trialCount: 2 });
+  const trials = [it.admit(1000), it.admit(1000)];
+  it.observe(trials[0] ?? REFUSED, 'success', 1, 1000);
+  const late = it.admit(1000);
+  it.observe(trials[1] ?? REFUSED, 'success', 1, 1000);
+  it.observe(late, 'failure', 1, 1000);
+  call(it, 'failure', 1000, 9);
+  assert.equal(it.state, 'closed');
+  call(it, 'failure', 1000);
+  assert.equal(it.state, 'open');
+});
+
 test('calls that were admitted before it opened are not taken for trials', () => {
   const it = breaker();
   const early = it.admit(0);
@@ -156,6 +195,36 @@ test('a brown-out of all endpoints opens none; one that is worse than the rest o
   assert.ok(worst);
   call(worst, 'failure', 0, 200);
   assert.equal(worst.state, 'open');
+});
+
+test('the threshold is that of the rest of the group, once that has enough calls', () => {
+  for (const [otherCount, failedCount, state] of [
+    [10, 8, 'closed'],
+    [10, 9, 'open'],
+    [9, 5, 'open'],
+  ] as const) {
+    const group = callCounts(OPTIONS.windowMs);
+    const other = breaker({ failureRatio: 1 }, group);
+    // 8 of 10 elsewhere: 0.5 + 0.5 × 0.8 = 0.9.
+    call(other, 'failure', 0, otherCount - 2);
+    call(other, 'success', 0, 2);
+    const it = breaker({}, group);
+    call(it, 'success', 0, 10 - failedCount);
+    call(it, 'failure', 0, failedCount);
+    assert.equal(it.state, state, `${failedCount} of 10, ${otherCount} elsewhere`);
+  }
+});
+
+test('at a ratio of 0 the first failure opens it, at 1 only nothing but failures', () => {
+  const strict = breaker({ failureRatio: 0 });
+  call(strict, 'success', 0, 50);
+  assert.equal(strict.state, 'closed');
+  call(strict, 'failure', 0);
+  assert.equal(strict.state, 'open');
+  const lax = breaker({ failureRatio: 1 });
+  call(lax, 'success', 0);
+  call(lax, 'failure', 0, 500);
+  assert.equal(lax.state, 'closed');
 });
 
 test('alone in its group it opens as if there were none; when everything fails all open', () => {

@@ -32,6 +32,8 @@ test('there is time for another attempt when the wait and what it needs fit in',
   assert.ok(hasTimeFor(deadlineMs, 60, 40, 0));
   assert.equal(hasTimeFor(deadlineMs, 61, 40, 0), false);
   assert.equal(hasTimeFor(deadlineMs, 100, 0, 0), false);
+  assert.ok(hasTimeFor(deadlineMs, 20, 10, 70));
+  assert.equal(hasTimeFor(deadlineMs, 20, 11, 70), false);
   assert.ok(hasTimeFor(deadlineAt(0, null), 1e9, 1e9, 1e9));
 });
 
@@ -73,6 +75,7 @@ test('what is written is the finest unit from milliseconds up, rounded down; wit
   assert.equal(formatTimeout(1500.9, 'ms'), '1500');
   assert.equal(formatTimeout(1500.9, 'grpc'), '1500m');
   assert.equal(formatTimeout(-3, 'ms'), '0');
+  assert.equal(formatTimeout(99_999_999, 'grpc'), '99999999m');
   assert.equal(formatTimeout(100_000_000, 'grpc'), '100000S');
   assert.equal(formatTimeout(1e15, 'grpc'), '99999999H');
   assert.equal(formatTimeout(Number.POSITIVE_INFINITY, 'grpc'), null);

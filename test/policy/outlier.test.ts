@@ -63,6 +63,9 @@ test('a failure ratio ejects it when there were enough answers, of which local f
   assert.equal(end(one, 'success', 0, 6), false);
   assert.equal(end(one, 'success', 0), true);
   assert.equal(one.reason, 'failure-ratio');
+  const { one: strict } = group({ failureRatio: 0 });
+  assert.equal(end(strict, 'success', 0, 50), false);
+  assert.equal(end(strict, 'failure', 0), true);
   const { one: later } = group({ failureCount: null, failureRatio: 0.3 });
   end(later, 'failure', 0, 9);
   assert.equal(end(later, 'success', 10_000, 10), false);
@@ -76,6 +79,15 @@ test('one that takes four times the median of its group is ejected, if it is slo
   const fast = group({ latencyRatio: 0.25, latencyMinMs: 100 }, 5);
   for (const member of fast.members) end(member, 'success', 0, 10, member === fast.one ? 99 : 1);
   assert.deepEqual(fast.it.sweep(0), []);
+});
+
+test('of several that are too slow the slowest go first, as many as may; a latency of latencyMinMs may be too slow', () => {
+  const { it, members } = group({ latencyRatio: 0.25, latencyMinMs: 100, ejectedMaxRatio: 0.2 }, 5);
+  for (const [index, member] of members.entries()) end(member, 'success', 0, 10, [10, 100, 10, 200, 10][index]);
+  assert.deepEqual(it.sweep(0), [members[3]]);
+  const three = group({ latencyRatio: 0.25, latencyMinMs: 100 }, 3);
+  for (const member of three.members) end(member, 'success', 0, 10, member === three.one ? 100 : 25);
+  assert.deepEqual(three.it.sweep(0), [three.one]);
 });
 
 test('latency is not judged with few answers, with few that could be compared, or when it is off', () => {
@@ -118,6 +130,23 @@ test('what ends while it is out does not count, and it comes back with nothing a
   assert.equal(end(one, 'failure', 1000), true);
 });
 
+test('nothing against it: neither answers in the window nor local faults in a row', () => {
+  const { one } = group({ failureCount: null, failureRatio: 0.5, localFailureCount: 2 });
+  end(one, 'failure', 0, 9);
+  assert.equal(end(one, 'failure', 0), true);
+  assert.equal(end(one, 'failure', 1000, 9), false);
+  const { one: other } = group({ localFailureCount: 2 });
+  assert.equal(end(other, 'local-fault', 0, 2), true);
+  assert.equal(end(other, 'local-fault', 1000), false);
+});
+
+test('an ejection of no length is none', () => {
+  const { one } = group({ ejectMs: 0 });
+  end(one, 'failure', 5, 9);
+  assert.equal(one.ejectedUntilMs, 5);
+  assert.equal(one.isEjected(5), false);
+});
+
 test('half of the group may be out; when one is back or has left, the next may go', () => {
   const { it, members } = group({ ejectMs: 1000 }, 5);
   const [a, b, c] = members;
@@ -126,11 +155,16 @@ test('half of the group may be out; when one is back or has left, the next may g
   assert.ok(end(b, 'failure', 500, 3));
   assert.equal(end(c, 'failure', 600, 3), false);
   assert.ok(end(c, 'failure', 1000));
-  const fourth = it.join();
+  // b and c are out. Of those that have left none counts, and none is ejected any more.
+  const [, , , d] = members;
+  assert.ok(d);
+  it.join();
+  assert.ok(end(d, 'failure', 1100, 3));
+  assert.equal(end(a, 'failure', 1100, 3), false);
   it.join();
   it.leave(b);
-  assert.equal(end(b, 'failure', 1500, 50), false);
-  assert.ok(end(fourth, 'failure', 1500, 3));
+  assert.ok(end(a, 'failure', 1100));
+  assert.equal(end(b, 'failure', 3000, 50), false);
 });
 
 test('the last one is never ejected, whatever the ratio', () => {

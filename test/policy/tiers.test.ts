@@ -51,6 +51,10 @@ test('the own zone takes all it can carry; the others the rest, as they are heal
 test('the own zone takes all when no other is healthy, and nobody comes first when none is', () => {
   assert.deepEqual(percents(zoneShares(tiers(1, 0), 0, SPILL_DEFAULTS)), [100, 0]);
   assert.deepEqual(percents(zoneShares(tiers(0, 0), 1, SPILL_DEFAULTS)), [50, 50]);
+  const unhealthy = [1, 3].map((totalWeight) => ({ totalWeight, healthyWeight: 0 }));
+  assert.deepEqual(percents(zoneShares(unhealthy, 0, SPILL_DEFAULTS)), [25, 75]);
+  const empty = { totalWeight: 0, healthyWeight: 0 };
+  assert.deepEqual(percents(zoneShares([empty, empty], 0, SPILL_DEFAULTS)), [50, 50]);
   assert.deepEqual(percents(zoneShares(tiers(3, 1), -1, SPILL_DEFAULTS)), [75, 25]);
 });
 
