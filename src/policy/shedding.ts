@@ -64,8 +64,7 @@ export class LoopPressure {
     const { delayMinMs, delayMaxMs, smoothingMs, hysteresisRatio } = this.options;
     const weight =
       this.lastMs === null ? 1 : 1 - Math.exp(-(nowMs - this.lastMs) / Math.max(smoothingMs, Number.MIN_VALUE));
-    // Many samples at one instant are one; 0 / 0 is no time in no average.
-    if (weight > 0) this.averageMs += (Math.max(0, delayMs) - this.averageMs) * weight;
+    this.averageMs += (Math.max(0, delayMs) - this.averageMs) * weight;
     this.lastMs = nowMs;
     const wanted = (this.averageMs - delayMinMs) / (delayMaxMs - delayMinMs);
     const held = Math.max(wanted, Math.min(this.ratio, wanted + hysteresisRatio));

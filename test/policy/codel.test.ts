@@ -95,6 +95,23 @@ test('twice as many as can be served: with deadlines nobody who is served has wa
   assert.ok(Math.max(...waits(served, 200)) <= 2 * 5);
 });
 
+test('with deadlines, an interval whose least wait was long is followed by refusals above twice the target', () => {
+  const control = deadlineCodel({ targetMs: 5, intervalMs: 100 });
+  const ask = (nowMs: number, ...waitsMs: number[]): boolean[] =>
+    waitsMs.map((waitedMs) => control.refuse(waitedMs, nowMs, 1));
+  assert.deepEqual(ask(0, 50, 6, 50), [false, false, false]);
+  // The least was 6.
+  assert.deepEqual(ask(100, 50, 11, 10, 4, 50), [true, true, false, false, true]);
+  // The least was 4.
+  assert.deepEqual(ask(200, 50, 50), [false, false]);
+  // The least was 50; the last one in a queue is served nevertheless.
+  assert.deepEqual(ask(300, 50), [true]);
+  assert.equal(control.refuse(50, 301, 0), false);
+  // The least was 50, but an interval ago: since then nobody has waited.
+  assert.deepEqual(ask(499, 50), [true]);
+  assert.deepEqual(ask(699, 50), [false]);
+});
+
 test('a burst shorter than the interval is served whole', () => {
   for (const control of [codel(), deadlineCodel()]) {
     // 40 at once, 2 ms each: the last waits 80 ms.

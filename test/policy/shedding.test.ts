@@ -104,6 +104,14 @@ test('a clock that stands still weighs nothing', () => {
   }
 });
 
+test('a delay below nothing, from a clock of another grain, is none', () => {
+  const pressure = new LoopPressure({ smoothingMs: 100 });
+  pressure.observe(-1e6, 0);
+  pressure.observe(500, 100);
+  // e⁻¹ of 0 is left: 500 × (1 − 1 / e) = 316, of the range from 50 to 500.
+  assert.ok(Math.abs(pressure.ratio - (500 * (1 - Math.exp(-1)) - 50) / 450) < 1e-9);
+});
+
 test('wrong options are named', () => {
   assert.throws(() => new LoopPressure({ hysteresisRatio: 2 }), /hysteresisRatio/);
   assert.throws(() => new LoopPressure({ delayMinMs: 500 }), /delayMinMs must be less/);

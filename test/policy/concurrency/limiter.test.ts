@@ -63,6 +63,17 @@ test('a percentile is that of the requests of its window', () => {
   assert.equal(samples[0]?.rttMs, 50);
 });
 
+test('a window of thousands of requests is sampled from its last 256', () => {
+  const [limiter, samples] = recording({ windowMs: 100, sampleMinCount: 1 });
+  for (let request = 0; request < 3000; request += 1) {
+    limiter.acquire();
+    limiter.release(request < 2000 ? 5 : 40, 'success', 40);
+  }
+  limiter.acquire();
+  limiter.release(90, 'success', 140);
+  assert.equal(samples[0]?.rttMs, 40);
+});
+
 test('after a long idle time the requests before it are forgotten', () => {
   const [limiter, samples] = recording({ windowMs: 100, sampleMinCount: 2 });
   limiter.acquire();
