@@ -13,6 +13,8 @@ export const KEYED_RATE_DEFAULTS: Readonly<KeyedRateOptions> = { keyMaxCount: 10
 const SLOTS_PER_SET = 16;
 /** Twice as many slots as keys: with `keyMaxCount` busy keys, fewer than 1 in 1000 finds its set full. */
 const KEYS_PER_SET = 8;
+/** The tags of a set come first, in the room of so many words; its states follow, for both are read together. */
+const TAG_WORDS = (SLOTS_PER_SET * Uint32Array.BYTES_PER_ELEMENT) / Float64Array.BYTES_PER_ELEMENT;
 
 /**
  * One rate limit for many keys, in memory of a fixed size: a set-associative table, as in a processor's cache. A key
@@ -30,8 +32,10 @@ export class KeyedRate {
   /** Busy keys that were forgotten for others. */
   evictedCount = 0;
   private readonly setCount: number;
-  private readonly tags: Uint32Array;
+  private readonly setWords: number;
   private readonly words: Float64Array;
+  /** The same memory. */
+  private readonly tags: Uint32Array;
   private readonly hash = new Uint32Array(2);
   private readonly key0: number;
   private readonly key1: number;
@@ -41,40 +45,45 @@ export class KeyedRate {
     const { keyMaxCount } = withDefaults('rate limit keys', KEYED_RATE_DEFAULTS, given);
     this.limit = limit;
     this.setCount = Math.ceil(keyMaxCount / KEYS_PER_SET);
-    this.tags = new Uint32Array(this.setCount * SLOTS_PER_SET);
-    this.words = new Float64Array(this.setCount * SLOTS_PER_SET * limit.wordCount);
+    this.setWords = TAG_WORDS + SLOTS_PER_SET * limit.wordCount;
+    this.words = new Float64Array(this.setCount * this.setWords);
+    this.tags = new Uint32Array(this.words.buffer);
     this.key0 = (random() * 2 ** 32) | 0;
     this.key1 = (random() * 2 ** 32) | 0;
   }
 
   /** The memory for the keys. */
   get sizeBytes(): number {
-    return this.tags.byteLength + this.words.byteLength;
+    return this.words.byteLength;
   }
 
   /** Decides about a request that costs `cost`; the decision is good until the next one. */
   admit(key: string, nowMs: number, cost = 1): Readonly<RateDecision> {
     halfSipHash(key, this.key0, this.key1, this.hash);
     const tag = this.hash[0] ?? 0;
-    const first = Math.floor(((this.hash[1] ?? 0) * this.setCount) / 2 ** 32) * SLOTS_PER_SET;
-    const end = first + SLOTS_PER_SET;
-    let slot = first;
-    while (slot < end && this.tags[slot] !== tag) slot += 1;
-    if (slot === end) slot = this.claim(first, tag, nowMs);
-    return this.limit.admit(this.words, slot * this.limit.wordCount, nowMs, cost);
+    const set = Math.floor(((this.hash[1] ?? 0) * this.setCount) / 2 ** 32) * this.setWords;
+    const tagsAt = set * 2;
+    let slot = 0;
+    while (slot < SLOTS_PER_SET && this.tags[tagsAt + slot] !== tag) slot += 1;
+    const at = slot < SLOTS_PER_SET ? this.stateAt(set, slot) : this.claim(set, tag, nowMs);
+    return this.limit.admit(this.words, at, nowMs, cost);
   }
 
-  /** A slot for a key that has none: a free one, or that of the key that has used least. */
-  private claim(first: number, tag: number, nowMs: number): number {
-    const { words } = this;
-    const { wordCount } = this.limit;
-    let least = first;
-    for (let slot = first + 1; slot < first + SLOTS_PER_SET; slot += 1)
-      if (this.hasUsedLess(slot * wordCount, least * wordCount)) least = slot;
-    if (!this.limit.idle(words, least * wordCount, nowMs)) this.evictedCount += 1;
-    words.fill(0, least * wordCount, (least + 1) * wordCount);
-    this.tags[least] = tag;
-    return least;
+  /** Where the state in a slot begins. */
+  private stateAt(set: number, slot: number): number {
+    return set + TAG_WORDS + slot * this.limit.wordCount;
+  }
+
+  /** The state of a key that has none: in a free slot, or that of the key that has used least. */
+  private claim(set: number, tag: number, nowMs: number): number {
+    let least = 0;
+    for (let slot = 1; slot < SLOTS_PER_SET; slot += 1)
+      if (this.hasUsedLess(this.stateAt(set, slot), this.stateAt(set, least))) least = slot;
+    const at = this.stateAt(set, least);
+    if (!this.limit.idle(this.words, at, nowMs)) this.evictedCount += 1;
+    this.words.fill(0, at, at + this.limit.wordCount);
+    this.tags[set * 2 + least] = tag;
+    return at;
   }
 
   private hasUsedLess(at: number, than: number): boolean {
