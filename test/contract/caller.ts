@@ -59,6 +59,13 @@ export async function textOf(readable: Readable): Promise<string> {
   return Buffer.concat(chunks).toString('latin1');
 }
 
+/** How much there is of a body. */
+export async function countOf(readable: Readable): Promise<number> {
+  let bytes = 0;
+  for await (const chunk of readable) bytes += Buffer.from(chunk).length;
+  return bytes;
+}
+
 /** Fields of Node's as text. */
 export function plain(headers: Readonly<Record<string, unknown>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));

@@ -106,6 +106,7 @@ export class Served {
 
   /** Lets time pass until the drain is over. */
   async drained(report: Promise<DrainReport>, maxMs = 20_000): Promise<DrainReport> {
+    await eventually(() => this.server.status().drain !== 'refuse', 'the end of accepting');
     let over = false;
     void report.then(() => {
       over = true;
