@@ -40,7 +40,7 @@ export interface AdaptiveState extends ConcurrencyState {
 /** What an algorithm makes of a sample taken at its limit. */
 export type Adjust = (limit: number, baselineMs: number, sample: ConcurrencySample) => Adjustment;
 
-export interface Adjustment {
+interface Adjustment {
   readonly limit: number;
   readonly baselineMs: number;
 }

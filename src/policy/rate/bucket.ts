@@ -21,18 +21,13 @@ export const LEAKY_BUCKET_DEFAULTS: Readonly<LeakyBucketOptions> = { requestsPer
 
 /**
  * A bucket of tokens that fills up evenly. Over any time T it admits at most burst + rate × T, and it admits as soon as
- * that allows. Throws `TypeError` for wrong options.
+ * that allows. It is GCRA too (ITU-T I.371) with emission interval T = 1 / rate and limit τ = (burst − 1) × T, which admits
+ * exactly the same and needs one number for it, so that is how it is done. Throws `TypeError` for wrong options.
  */
 export function tokenBucket(given?: Partial<TokenBucketOptions>): RateLimit {
   const options = withDefaults('token bucket', TOKEN_BUCKET_DEFAULTS, given);
   return new Bucket(options.requestsPerSec, options.burstCount, false);
 }
-
-/**
- * The Generic Cell Rate Algorithm (ITU-T I.371) with emission interval T = 1 / rate and limit τ = (burst − 1) × T. It
- * admits exactly what a token bucket does and needs one number for it, so here it is how the token bucket is done too.
- */
-export const gcra = tokenBucket;
 
 /**
  * A leaky bucket that queues: what is admitted leaves evenly, 1 / rate apart, each after its `waitMs`. Throws

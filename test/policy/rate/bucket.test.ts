@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { gcra, leakyBucket, tokenBucket } from '../../../src/policy/rate/bucket.ts';
+import { RATE_ALGORITHMS } from '../../../src/policy/rate/algorithms.ts';
+import { leakyBucket, tokenBucket } from '../../../src/policy/rate/bucket.ts';
 import { checkEveryStretch, singleKey } from './single-key.ts';
 
 /** The clock is counted in ticks of 0.13 µs at most. */
@@ -86,7 +87,7 @@ test('GCRA decides as I.371 says: conforming unless a cell comes before its theo
     fc.integer({ min: 1, max: 10 }),
     arrivals(300),
     (requestsPerSec, burstCount, all) => {
-      const admit = singleKey(gcra({ requestsPerSec, burstCount }));
+      const admit = singleKey(RATE_ALGORITHMS.gcra({ requestsPerSec, burstCount }));
       const emissionMs = 1000 / requestsPerSec;
       const limitMs = (burstCount - 1) * emissionMs;
       let nowMs = 0;
