@@ -4,7 +4,7 @@ import { DRAIN_DEFAULTS } from '../server/options.ts';
 import { listener } from './schema/listener.ts';
 import { route } from './schema/route.ts';
 import { SchemaTree } from './schema/tree.ts';
-import { milliseconds, required, setting } from './schema/unit.ts';
+import { milliseconds, offable, required, setting } from './schema/unit.ts';
 import { upstream } from './schema/upstream.ts';
 
 const drain = z.strictObject({
@@ -19,6 +19,11 @@ const drain = z.strictObject({
     DRAIN_DEFAULTS.quietMs,
   ),
   graceMs: setting(milliseconds, 'After the notice: when what still runs is cut off.', DRAIN_DEFAULTS.graceMs),
+  streamGraceMs: offable(
+    milliseconds,
+    'The same for streams: WebSockets and other tunnels, server-sent events. `null`: as `graceMs`.',
+    DRAIN_DEFAULTS.streamGraceMs,
+  ),
 });
 
 const logs = z.strictObject({

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { GET, headers } from '../support/http2-frames.ts';
+import { Http2Wire } from '../support/http2-wire.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { eventually, turns } from '../support/wire.ts';
 import { type Check, get, post } from './assembled.ts';
@@ -22,6 +24,10 @@ export const LISTENER_CHECKS: Readonly<Record<string, Check>> = {
   'listeners[].protocols': async (bench) => {
     const assembled = await bench.open({ listener: { protocols: ['http1'] } });
     assert.equal((await assembled.get()).status, 200);
+    const both = await bench.open({ listener: { protocols: ['h2', 'http1'] } });
+    assert.equal((await both.get()).status, 200);
+    using wire = await Http2Wire.open(both.port());
+    assert.equal((await wire.send(headers(1, GET)).response(1)).body, 'fixed');
     const unknown = JSON.parse('["h3"]'); // past the compiler, as a file would be
     await assert.rejects(bench.open({ listener: { protocols: unknown } }), /protocols.*\n?.*http1/s);
   },

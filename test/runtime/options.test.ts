@@ -6,6 +6,7 @@ import { type Program, start } from '../cli/program.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { eventually, turns } from '../support/wire.ts';
 import { Bench, type Check, get } from './assembled.ts';
+import { HTTP2_CHECKS } from './options-http2.ts';
 import { LISTENER_CHECKS } from './options-listener.ts';
 import { ROUTE_CHECKS } from './options-route.ts';
 import { TLS_CHECKS } from './options-tls.ts';
@@ -50,6 +51,32 @@ const DRAIN_CHECKS: Readonly<Record<string, Check>> = {
     clock.advance(1000);
     assert.equal((await report).outcome, 'forced');
   },
+
+  'drain.streamGraceMs': async (bench) => {
+    const clock = new ManualClock();
+    const upstream = await bench.upstream();
+    const assembled = await bench.open(
+      {
+        drain: { graceMs: 10_000, streamGraceMs: 70_000 },
+        upstream: { endpoints: [upstream.url] },
+        route: { proxy: { upstream: 'api', upgrade: ['websocket'] } },
+      },
+      clock,
+    );
+    const wire = await assembled.send(get('/', 'host: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n'));
+    const server = await upstream.connection();
+    await server.head();
+    server.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
+    assert.equal((await wire.response()).status, 101);
+    const report = assembled.server.drain();
+    await eventually(() => assembled.server.status().drain === 'finish');
+    clock.advance(69_000);
+    await turns(5);
+    wire.write('still');
+    await server.take('still');
+    clock.advance(1000);
+    assert.equal((await report).outcome, 'forced');
+  },
 };
 
 const logging = async (context: TestContext, logs: string): Promise<Program> => {
@@ -78,7 +105,14 @@ const LOG_CHECKS: Readonly<Record<string, (context: TestContext) => Promise<void
   },
 };
 
-const CHECKS = { ...LISTENER_CHECKS, ...TLS_CHECKS, ...ROUTE_CHECKS, ...UPSTREAM_CHECKS, ...DRAIN_CHECKS };
+const CHECKS = {
+  ...LISTENER_CHECKS,
+  ...HTTP2_CHECKS,
+  ...TLS_CHECKS,
+  ...ROUTE_CHECKS,
+  ...UPSTREAM_CHECKS,
+  ...DRAIN_CHECKS,
+};
 
 test('every key of the configuration has a check that it changes behaviour', () => {
   const keys = configTree()

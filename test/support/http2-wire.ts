@@ -32,7 +32,7 @@ const END_HEADERS = 0x4;
  * An HTTP/2 client that writes the bytes it is given and reads frames. Nothing is answered by itself. Whatever it waits
  * for, it waits with a deadline.
  */
-export class Http2Wire {
+export class Http2Wire implements Disposable {
   readonly socket: Socket;
   /** Frames that no call has taken yet. */
   readonly unread: Received[] = [];
@@ -72,6 +72,10 @@ export class Http2Wire {
     wire.send(frame(TYPE.SETTINGS, 1, 0));
     await wire.frame(TYPE.SETTINGS, (received) => (received.flags & 1) === 1);
     return wire;
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy();
   }
 
   /** Sends all of these in one write. */

@@ -37,8 +37,8 @@ export const HTTP2_DEFAULTS: Readonly<Http2Options> = {
   streamTotalMaxCount: 100_000,
 };
 
-/** What a value may be, where its unit does not say it all. */
-const RANGES: Readonly<Partial<Record<keyof Http2Options, readonly [min: number, max: number]>>> = {
+/** What each may be. */
+export const HTTP2_RANGES: Readonly<Record<keyof Http2Options, readonly [min: number, max: number]>> = {
   connectionWindowBytes: [WINDOW_START_BYTES, MAX_31_BIT],
   streamWindowBytes: [1, MAX_31_BIT],
   windowRefillThresholdBytes: [1, MAX_31_BIT],
@@ -46,12 +46,13 @@ const RANGES: Readonly<Partial<Record<keyof Http2Options, readonly [min: number,
   frameMaxBytes: [FRAME_START_BYTES, FRAME_LIMIT_BYTES],
   headerListMaxBytes: [1024, MAX_31_BIT],
   headerTableMaxBytes: [0, 1_048_576],
+  streamTotalMaxCount: [1, MAX_31_BIT],
 };
 
 /** Fills the options up. Throws `TypeError` naming what is wrong. */
 export function http2Options(what: string, given: Partial<Http2Options> | undefined): Http2Options {
   const options = withDefaults(what, HTTP2_DEFAULTS, given);
-  const wrong = Object.entries(RANGES).flatMap(([name, [min, max]]) => {
+  const wrong = Object.entries(HTTP2_RANGES).flatMap(([name, [min, max]]) => {
     const value: unknown = Reflect.get(options, name);
     return typeof value === 'number' && value >= min && value <= max ? [] : [`${name}: give ${min} to ${max}`];
   });

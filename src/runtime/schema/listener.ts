@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseBind } from '../../server/bind.ts';
 import { LIMIT_DEFAULTS, type Limits, listenerSettings, PROTOCOLS } from '../../server/options.ts';
+import { http2 } from './http2.ts';
 import { tls } from './tls.ts';
 import { bytes, bytesPerSec, count, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
 
@@ -77,7 +78,7 @@ export const listener = z
     ),
     protocols: setting(
       z.array(z.enum(PROTOCOLS)).min(1),
-      'What its connections may speak. Default: `[http1]`, the only one so far.',
+      'What its connections may speak: `http1`, `h2` or both. Over TLS the order is the preference in ALPN; without TLS their first bytes tell which of both it is. Default: `[http1]`.',
     ),
     tls: setting(tls, 'Speaks TLS, and HTTPS with it. See [tls.md](tls.md).'),
     backlogCount: setting(count, 'Connections that the system queues before they are accepted.', DEFAULTS.backlogCount),
@@ -92,6 +93,7 @@ export const listener = z
       DEFAULTS.reconcileMs,
     ),
     limits: setting(z.strictObject(limits), 'What this listener allows its clients. `null` turns a limit off.'),
+    http2: setting(http2, 'What its HTTP/2 connections allow beyond that. See [http2.md](http2.md).'),
   })
   .meta({ description: 'An address that requests come in by.' });
 
