@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { HASH_TABLES, HashChoice } from '../../../src/policy/balance/hash.ts';
+import { hashText, mix } from '../../../src/policy/balance/identity.ts';
 import { always, Fake, fakes, filled, seeded } from './candidates.ts';
 
 const TABLES = ['ring', 'maglev'] as const;
@@ -128,6 +129,53 @@ test('Maglev: places are as even as whole places can be (§5.3)', () => {
   const counts = new Array<number>(10).fill(0);
   for (const owner of HASH_TABLES.maglev(members).owners) counts[owner] = (counts[owner] ?? 0) + 1;
   for (const count of counts) assert.ok(count === 6553 || count === 6554, `${count}`);
+});
+
+test('ring: a key belongs to the next of all points, found one by one', () => {
+  const members = [3, 1, 2, 0.02].map((weight, index) => ({ id: `m${index}`, weight }));
+  const points = members.flatMap(({ id, weight }, owner) =>
+    Array.from({ length: Math.round(weight * 128) }, (_, index) => ({
+      owner,
+      position: mix(hashText(id) + index * (hashText(id, 1) | 1)),
+    })),
+  );
+  points.sort((a, b) => a.position - b.position);
+  const { owners: places, locate } = HASH_TABLES.ring(members);
+  assert.deepEqual(
+    [...places],
+    points.map(({ owner }) => owner),
+  );
+  for (const key of KEYS) {
+    const next = points.findIndex(({ position }) => position >= mix(key));
+    assert.equal(locate(key), Math.max(0, next));
+  }
+});
+
+test('what a candidate that has gone was answering does not count for the bounds of the others', () => {
+  const items = fakes([1, 1, 1]);
+  const [busy, one, other] = items;
+  assert.ok(busy && one && other);
+  busy.activeCount = 1000;
+  const balancer = filled(new HashChoice<Fake>({ table: 'ring', slackRatio: 0 }), items);
+  balancer.remove(busy);
+  one.activeCount = 1;
+  balancer.update(one);
+  // One request in flight and the new one: ⌈2 / 2⌉ for each.
+  for (const key of KEYS.slice(0, 50)) assert.equal(balancer.pick(always, key, random), other);
+});
+
+test('where all are full, the least loaded is the one with the fewest requests for its weight', () => {
+  const items = fakes([10, 1, 100]);
+  const [big, small, idle] = items;
+  assert.ok(big && small && idle);
+  big.activeCount = 50;
+  small.activeCount = 20;
+  const balancer = filled(new HashChoice<Fake>({ table: 'ring', slackRatio: 0 }), items);
+  for (const key of KEYS.slice(0, 50))
+    assert.equal(
+      balancer.pick((item) => item !== idle, key, random),
+      big,
+    );
 });
 
 test('a request without a key goes to any', () => {

@@ -95,6 +95,15 @@ test('a weight that grows counts from the next turn on, and one that comes late 
   assert.ok(Math.abs((countOf(picked(balancer, 90)).w3 ?? 0) - 30) <= 1);
 });
 
+test('turns are as evenly spread after a large weight has gone as if it had never been', () => {
+  const items = fakes([5, 1, 1, 500]);
+  const balancer = filled(new WeightedRoundRobin<Fake>(), items);
+  const [, , , large] = items;
+  assert.ok(large);
+  balancer.remove(large);
+  assert.equal(picked(balancer, 7).join(' '), 'w1 w2 w1 w1 w3 w1 w1');
+});
+
 test('shares stay exact over many turns, when virtual time has begun anew', () => {
   // One turn of weight 0.001 takes a thousand units: virtual time begins anew after about 2 000 turns.
   const balancer = balanced([0.001, 0.001]);
