@@ -164,7 +164,8 @@ test('half of the group may be out; when one is back or has left, the next may g
   it.join();
   it.leave(b);
   assert.ok(end(a, 'failure', 1100));
-  assert.equal(end(b, 'failure', 3000, 50), false);
+  assert.equal(end(b, 'failure', 9000, 3), false);
+  assert.equal(b.isEjected(9000), false);
 });
 
 test('the last one is never ejected, whatever the ratio', () => {

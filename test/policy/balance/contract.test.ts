@@ -76,7 +76,10 @@ for (const [name, create] of EVERY_BALANCER) {
     assert.equal(balancer.pick(always, 1, seeded(1)), only);
     balancer.remove(only);
     balancer.remove(only);
+    balancer.update(only);
     assert.equal(balancer.pick(always, 1, seeded(1)), null);
+    balancer.add(only);
+    assert.equal(balancer.pick(always, 1, seeded(1)), only);
   });
 }
 
