@@ -20,7 +20,10 @@ class LayeredAgent extends TlsAgent {
 
 /** Leaves so that the server sees it at once: an end would leave the client's ears open (RFC 9112 §9.6). */
 function reset(socket: Socket): void {
-  (beneath.get(socket) ?? socket).resetAndDestroy();
+  const below = beneath.get(socket) ?? socket;
+  // One that has said its end cannot be reset any more, and Node would keep it for ever.
+  if (below.writableEnded) socket.destroy();
+  else below.resetAndDestroy();
 }
 
 /** Node's HTTP/1.1 client; as many connections as there are requests at once, each kept for the next one. */
