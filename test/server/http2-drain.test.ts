@@ -97,10 +97,11 @@ test('a client that does not acknowledge the PING gets the second GOAWAY after a
 test('an idle connection closes without an error as soon as its client has read the first GOAWAY', async (t) => {
   const on = await Http2Served.start(t);
   const wire = await on.open();
+  await wire.send(headers(1, GET)).response(1);
   const report = on.served.server.drain();
   assert.deepEqual(await goaway(wire), [LARGEST, CODE.NO_ERROR]);
   await acknowledge(wire);
-  assert.deepEqual(await goaway(wire), [0, CODE.NO_ERROR]);
+  assert.deepEqual(await goaway(wire), [1, CODE.NO_ERROR]);
   assert.equal(await wire.closed(), 'fin');
   wire.socket.end();
   assert.deepEqual((await report).closed, { 'drained-idle': 1 });
@@ -109,14 +110,40 @@ test('an idle connection closes without an error as soon as its client has read 
 test('a request that an idle connection sends when the drain has begun is answered', async (t) => {
   const on = await Http2Served.start(t);
   const wire = await on.open();
+  await wire.send(headers(1, GET)).response(1);
   const report = on.served.server.drain();
-  wire.send(headers(1, GET));
+  await goaway(wire);
+  wire.send(headers(3, GET));
+  assert.equal((await wire.response(3)).body, 'hello');
   await acknowledge(wire);
-  assert.equal((await wire.response(1)).body, 'hello');
   assert.equal(await wire.closed(), 'fin');
   wire.socket.end();
   const { closed, finishedCount } = await report;
   assert.deepEqual([closed, finishedCount], [{ 'drained-answered': 1 }, 1]);
+});
+
+test('a client that has asked for nothing yet is told to go once it has, or when the quiet window is over', async (t) => {
+  const on = await Http2Served.start(t);
+  const [asking, silent] = [await on.open(), await on.open()];
+  const report = on.served.server.drain({ quietMs: 1000 });
+  await finishing(on);
+  await on.served.pass(500);
+  for (const wire of [asking, silent]) {
+    await wire.settled();
+    assert.deepEqual(wire.unread, [], 'nothing that would make it drop what it has not sent yet');
+  }
+  asking.send(headers(1, GET), headers(3, GET));
+  assert.deepEqual(await goaway(asking), [LARGEST, CODE.NO_ERROR]);
+  await acknowledge(asking);
+  assert.deepEqual(await goaway(asking), [3, CODE.NO_ERROR]);
+  await on.served.pass(500);
+  assert.deepEqual(await goaway(silent), [LARGEST, CODE.NO_ERROR]);
+  await acknowledge(silent);
+  for (const wire of [asking, silent]) {
+    assert.equal(await wire.closed(), 'fin');
+    wire.socket.end();
+  }
+  assert.deepEqual((await report).closed, { 'drained-answered': 1, 'drained-idle': 1 });
 });
 
 test('half a header block when a drain begins is a request: it is answered, however its client is slow', async (t) => {

@@ -30,7 +30,7 @@ const SOUND = 1;
 const MALFORMED = 2;
 
 /** Whether a line may stand in a message: else the message is malformed (RFC 9113 §8.1.1). */
-export function isSound(line: FieldLine): boolean {
+function isSound(line: FieldLine): boolean {
   if (line.verdict === 0) {
     const { name, value } = line;
     const sound =

@@ -20,7 +20,7 @@ export const FLAG = { END_STREAM: 0x1, ACK: 0x1, END_HEADERS: 0x4, PADDED: 0x8, 
 /** What a client sends before its first frame (RFC 9113 §3.4). */
 export const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
-export const HEADER_BYTES = 9;
+const HEADER_BYTES = 9;
 /** The largest window, and the largest stream identifier (RFC 9113 §5.1.1, §6.9.1). */
 export const MAX_31_BIT = 0x7fff_ffff;
 
@@ -145,7 +145,7 @@ export function frameHeader(lengthBytes: number, type: number, flags: number, st
 }
 
 /** Four octets, most significant first. */
-export const uint32Text = (value: number): string =>
+const uint32Text = (value: number): string =>
   String.fromCharCode(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff);
 
 export const settingsFrame = (settings: readonly (readonly [id: number, value: number])[]): string => {

@@ -47,6 +47,8 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
   /** Why it will end, once its streams have. */
   private endReason: CloseReason = 'client-closed';
   private lingering = false;
+  /** When a drain has begun; `null`: none has. */
+  private drainedAtMs: number | null = null;
   private paused = false;
   private readonly stall = new WriteStall();
 
@@ -115,6 +117,7 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
 
   onReadEnd(): void {
     this.requests.readEnded();
+    this.leaveInTime();
   }
 
   onSettings(): void {
@@ -142,6 +145,17 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
     if (this.lingering || this.session.goodbye.stage !== 'none') return;
     this.endReason = reason;
     this.session.output.write(this.session.goodbye.announce(this.nowMs));
+  }
+
+  /**
+   * Leaves a server that drains. A client that has just come is first let say what it came for: told to go, it would drop what
+   * it has not sent yet.
+   */
+  private leaveInTime(): void {
+    const { drainedAtMs, nowMs } = this;
+    if (drainedAtMs === null) return;
+    const waits = this.requests.count === 0 && !passed(drainedAtMs, this.connection.service.quietMs, nowMs);
+    if (!waits) this.leave(this.endReason);
   }
 
   onGoodbyeRead(): void {
@@ -198,6 +212,7 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
       session.fail(error);
       return;
     }
+    this.leaveInTime();
     // A request whose head is under way is taken, if the client has not said that it knows.
     if (session.goodbye.due(nowMs) && inbound.blockSinceMs === null) this.onGoodbyeRead();
     else if (session.streams.size > 0) return;
@@ -208,7 +223,10 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
 
   drain(): void {
     this.nowMs = this.connection.service.clock.now();
-    this.leave(this.session.streams.size > 0 ? 'drained-answered' : 'drained-idle');
+    this.drainedAtMs = this.nowMs;
+    const { goodbye, streams } = this.session;
+    if (goodbye.stage === 'none') this.endReason = streams.size > 0 ? 'drained-answered' : 'drained-idle';
+    this.leaveInTime();
     this.requests.drain();
   }
 

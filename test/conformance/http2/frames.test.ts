@@ -166,8 +166,8 @@ test('HEAD is answered with the length and without DATA; 204 and 304 have none e
     [3, 204],
     [5, 304],
   ] as const) {
-    const { status: given, body, get } = await wire.response(id);
-    assert.deepEqual([given, body, get('content-length')], [status, '', null]);
+    const response = await wire.response(id);
+    assert.deepEqual([response.status, response.body, response.get('content-length')], [status, '', null]);
   }
 });
 

@@ -256,8 +256,8 @@ test('requests over requestMaxCount are answered 503 with retry-after', async (t
   const on = await Http2Served.start(t, never, {}, { requestMaxCount: 1 });
   const wire = await on.open();
   wire.send(headers(1, GET), headers(3, GET));
-  const { status, get } = await wire.response(3);
-  assert.deepEqual([status, get('retry-after')], [503, '1']);
+  const response = await wire.response(3);
+  assert.deepEqual([response.status, response.get('retry-after')], [503, '1']);
 });
 
 test('a stream whose window stays shut for writeStallTimeoutMs is reset, and the others go on', async (t) => {
