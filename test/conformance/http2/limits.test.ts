@@ -311,3 +311,33 @@ test('a client that takes no bytes at all is cut off after writeStallTimeoutMs',
   wire.socket.resume();
   await on.served.closedFor('write-stall');
 });
+
+test('a connection over connectionMaxCount is told by GOAWAY that nothing of it was taken, and closed', async (t) => {
+  const on = await Http2Served.start(t, never, {}, { connectionMaxCount: 1 });
+  const first = await on.open();
+  const second = await on.connect();
+  second.send(PREFACE, settings(), headers(1, GET));
+  const { payload } = await second.frame(TYPE.GOAWAY);
+  assert.deepEqual([payload.readUInt32BE(0), payload.readUInt32BE(4)], [0, CODE.REFUSED_STREAM]);
+  assert.equal(await second.closed(), 'fin');
+  await first.settled();
+  assert.deepEqual(on.served.server.status().refused, { 'connection-budget-exceeded': 1 });
+});
+
+test('on a plaintext port for both protocols the first bytes tell, however they are cut (RFC 9113 §3.3)', async (t) => {
+  const on = await Http2Served.start(t, ({ protocol }) => ({ status: 200, body: protocol }), {
+    protocols: ['h2', 'http1'],
+  });
+  const bytes = Buffer.concat([PREFACE, settings(), headers(1, GET)]);
+  for (let at = 1; at < PREFACE.length + 3; at += 1) {
+    const wire = await on.connect();
+    wire.send(bytes.subarray(0, at));
+    await turns(2);
+    wire.send(bytes.subarray(at));
+    assert.equal((await wire.response(1)).body, 'HTTP/2');
+  }
+  for (const method of ['GET', 'P', 'PRI', 'PRIX']) {
+    const wire = await on.served.send(`${method} / HTTP/1.1\r\nhost: a\r\n\r\n`);
+    assert.equal((await wire.response()).body, 'HTTP/1.1');
+  }
+});
