@@ -188,13 +188,13 @@ class Forward implements OutgoingRequest, ResponseObserver, PoolClient {
       const { group, endpoint } = this;
       retries.publish({ upstream: group.name, endpoint: endpoint?.address.url ?? '', code: failure.code });
     }
-    this.acquire(true);
+    this.acquire(true, failure.code === 'upstream-refused' ? this.endpoint : null);
   }
 
-  private acquire(fresh: boolean): void {
+  private acquire(fresh: boolean, refusedBy: Endpoint | null = null): void {
     this.waiter = null;
     try {
-      const waiter = this.group.acquire(this, fresh);
+      const waiter = this.group.acquire(this, fresh, refusedBy);
       if (waiter?.queued === true) this.waiter = waiter;
     } catch (error) {
       this.fail(error);

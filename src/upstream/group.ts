@@ -59,10 +59,11 @@ export class UpstreamGroup {
 
   /**
    * Gives the client a connection before it returns, or else the waiter it has become. `fresh`: a new one, or where
-   * none may be opened one that is not idle. Throws `upstream-queue-full` and `upstream-closed`.
+   * none may be opened one that is not idle. `refusedBy`: rather not from this one. Throws `upstream-queue-full` and
+   * `upstream-closed`.
    */
-  acquire(client: PoolClient, fresh: boolean): Waiter | null {
-    return this.pool.acquire(client, fresh);
+  acquire(client: PoolClient, fresh: boolean, refusedBy: Endpoint | null = null): Waiter | null {
+    return this.pool.acquire(client, fresh, refusedBy);
   }
 
   /** The client wants no connection any more. */

@@ -59,11 +59,13 @@ export class Pool implements ConnectionKeeper {
 
   /**
    * Gives the client a connection before it returns, or else the waiter it has become. `fresh`: a new one, or where
-   * none may be opened one that is not idle. Throws `upstream-queue-full` and `upstream-closed`.
+   * none may be opened one that is not idle. `refusedBy`: rather not from this one. Throws `upstream-queue-full` and
+   * `upstream-closed`.
    */
-  acquire(client: PoolClient, fresh: boolean): Waiter | null {
+  acquire(client: PoolClient, fresh: boolean, refusedBy: Endpoint | null = null): Waiter | null {
     if (this.life.phase === 'closed') throw new Failure('upstream-closed');
-    const endpoint = this.pick(NONE_TRIED, fresh);
+    const elsewhere = refusedBy === null ? null : this.pick([refusedBy], fresh);
+    const endpoint = elsewhere ?? this.pick(NONE_TRIED, fresh);
     const pooled = endpoint === null ? undefined : this.take(endpoint, fresh);
     if (pooled !== undefined) {
       client.onConnection(pooled.connection, pooled.endpoint);
@@ -74,6 +76,7 @@ export class Pool implements ConnectionKeeper {
     }
     this.begin();
     const waiter = new Waiter(client, this.settings.clock.now(), fresh);
+    if (refusedBy !== null && elsewhere !== null) waiter.tried.push(refusedBy);
     this.life.begin();
     this.queue.push(waiter);
     if (endpoint !== null) this.connect(endpoint, waiter);

@@ -18,7 +18,7 @@ export class Waiter {
   readonly fresh: boolean;
   /** The connection that is being opened for it, and perhaps for others. */
   connecting: Connecting | null = null;
-  /** Endpoints that could not be reached for it. */
+  /** Endpoints that could not be reached for it, or have refused it. */
   readonly tried: Endpoint[] = [];
   previous: Waiter | null = null;
   next: Waiter | null = null;
