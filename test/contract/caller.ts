@@ -40,7 +40,7 @@ export interface Asked {
 export interface Switched extends Head {
   readonly socket: Duplex;
   /** Ends it in both directions, in the middle of whatever is said. */
-  breakOff(): void;
+  readonly breakOff: () => void;
 }
 
 /** A client, as its protocol has it. */
