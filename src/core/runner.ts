@@ -62,9 +62,10 @@ export interface ConnectionWork {
   abort(failure: Failure, share: WorkShare): void;
   /**
    * That turn later, where a protocol can cut off requests by themselves: does so, with a word to the peer. Returns how
-   * many; the connection is cut off only if all of its work was concerned.
+   * many requests that were (a tunnel is none any more), `null` when there was nothing. The connection itself is cut off
+   * only if all of its work was concerned.
    */
-  cutOff?(share: WorkShare): number;
+  cutOff?(share: WorkShare): number | null;
   /** The socket is closed: let go of everything. Called once. */
   closed(): void;
   /** The admitted requests in flight, the oldest first. */

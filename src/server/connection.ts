@@ -131,9 +131,9 @@ export class ServerConnection implements Connection {
   cutOffShare(share: WorkShare, reason: CloseReason): number {
     const { reason: before } = this;
     this.reason = reason;
-    const count = this.work?.cutOff?.(share) ?? 0;
-    if (count === 0) this.reason = before;
-    return count;
+    const count = this.work?.cutOff?.(share) ?? null;
+    if (count === null) this.reason = before;
+    return count ?? 0;
   }
 
   /** Destroys the socket at the end of a drain's grace; the reason tells whether that lost something. */

@@ -292,6 +292,26 @@ test('streams have a grace of their own: requests beside them are cut off sooner
   assert.deepEqual([outcome, finishedCount, closed], ['forced', 0, { 'drain-forced': 1 }]);
 });
 
+test('a tunnel is cut off at the end of its grace, and the report counts its connection but no request', async (t) => {
+  const gone: string[] = [];
+  const on = await Http2Served.start(t, () => ({
+    status: 101,
+    takeover: (socket) => void socket.on('error', (error) => gone.push(error.message)).resume(),
+  }));
+  const wire = await on.open();
+  wire.send(headers(1, request({ ':method': 'CONNECT', ':protocol': 'echo' }), END_HEADERS));
+  await on.served.doing('stream');
+  const report = on.served.server.drain({ graceMs: 5000 });
+  await finishing(on);
+  on.served.clock.advance(5000);
+  assert.equal((await wire.response(1)).reset, CODE.CANCEL);
+  await wire.closed();
+  const { outcome, closed, mayHaveLostCount, forced } = await report;
+  assert.deepEqual([outcome, closed, mayHaveLostCount], ['forced', { 'drain-forced': 1 }, 1]);
+  assert.deepEqual([forced[0]?.activity, forced[0]?.method], ['stream', null]);
+  assert.deepEqual(gone, ['the stream was reset']);
+});
+
 test('an onDrain that throws harms neither its stream nor the drain', async (t) => {
   async function* body(): AsyncGenerator<string> {
     yield 'one';

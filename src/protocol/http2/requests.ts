@@ -178,6 +178,7 @@ export class Requests implements ExchangeOwner {
       if (!ended) this.session.reset(stream, 'CANCEL');
     });
     exchange.tunnel = tunnel;
+    this.release(exchange);
     try {
       takeover?.(tunnel, NO_BYTES);
     } catch (error) {
@@ -216,13 +217,18 @@ export class Requests implements ExchangeOwner {
     this.exchanges.delete(exchange.streamId);
     if (exchange.longLived) this.streamCount -= 1;
     this.budget.release();
-    exchange.admission?.end();
+    if (exchange.tunnel === null) this.release(exchange);
     connection.activity = this.activity;
-    if (exchange.request !== null && ended.heard) {
-      const { method, target, status, sinceMs } = exchange;
-      const durationMs = connection.service.clock.now() - sinceMs;
-      ended.publish({ connectionId: connection.id, method, target, status, durationMs });
-    }
+  }
+
+  /** The request is over. What a tunnel does from then on is no part of it. */
+  private release(exchange: Http2Exchange): void {
+    exchange.admission?.end();
+    exchange.admission = null;
+    if (exchange.request === null || !ended.heard) return;
+    const { method, target, status, sinceMs } = exchange;
+    const { id, service } = this.connection;
+    ended.publish({ connectionId: id, method, target, status, durationMs: service.clock.now() - sinceMs });
   }
 
   // ── deadlines and drains ──────────────────────────────────────────────────────────────────────────────────────
@@ -258,11 +264,13 @@ export class Requests implements ExchangeOwner {
     for (const exchange of this.ofShare(share)) exchange.abort(failure);
   }
 
-  /** Resets the streams of a share; returns how many had been given to a handler. */
-  cutOff(share: WorkShare): number {
+  /** Resets the streams of a share. Returns how many requests that were; `null` when there was nothing to cut off. */
+  cutOff(share: WorkShare): number | null {
     const concerned = this.ofShare(share);
+    if (concerned.length === 0) return null;
+    const requestCount = concerned.filter(({ admission }) => admission !== null).length;
     for (const { stream } of concerned) this.session.reset(stream, 'CANCEL');
-    return concerned.filter(({ admission }) => admission !== null).length;
+    return requestCount;
   }
 
   private ofShare(share: WorkShare): readonly Http2Exchange[] {

@@ -234,7 +234,7 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
     this.requests.abort(failure, share);
   }
 
-  cutOff(share: WorkShare): number {
+  cutOff(share: WorkShare): number | null {
     const { session } = this;
     if (share === 'all' && !this.lingering) {
       session.output.write(session.goodbye.conclude(session.lastPeerStreamId, ERROR.NO_ERROR));

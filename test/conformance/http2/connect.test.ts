@@ -64,6 +64,7 @@ test('extended CONNECT reaches its handler as GET with upgrade, is answered 200 
   );
   assert.deepEqual(seen, [{ method: 'GET', target: '/chat', upgrade: 'websocket', authority: 'test', incoming: null }]);
   await on.served.doing('stream');
+  assert.equal(on.served.server.status().requests.inFlight, 0, 'the request is over; the tunnel is no part of it');
   wire.send(data(1, 'one', 0));
   await says(wire, 1, '[one]');
   // Other streams go on beside it.
