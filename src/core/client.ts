@@ -26,6 +26,8 @@ export interface OutgoingRequest {
   trailers(): HeaderFields | null;
   /** The protocol to switch to: `upgrade` in HTTP/1.1, extended CONNECT in HTTP/2 (RFC 8441). There is no body then. */
   readonly upgrade: string | null;
+  /** When the answer must have come to its end, on the clock that sweeps are told; `null`: whenever. */
+  readonly deadlineMs: number | null;
   /** Hold the body back until the server asks for it (RFC 9110 §10.1.1). */
   readonly expectContinue: boolean;
 }
@@ -77,7 +79,10 @@ export interface ClientConnection {
 
 /** Who keeps a connection for reuse. */
 export interface ClientConnectionOwner {
-  /** It can carry another request. Called before the observer hears of the response, where all of it is here. */
+  /**
+   * A request has ended on it, or it can carry more than before. Called before the observer hears of the response, where
+   * all of it is here.
+   */
   onFree(connection: ClientConnection): void;
   /** It is gone. Called once, after its exchange has failed. */
   onClose(connection: ClientConnection, reason: string): void;

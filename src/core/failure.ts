@@ -70,6 +70,8 @@ export const FAULTS = {
   'upstream-invalid': upstream(502, 'never', 'The upstream sent an answer that is not valid HTTP.'),
   'upstream-head-timeout': upstream(504, 'idempotent', 'The upstream took too long to answer.'),
   'upstream-body-timeout': upstream(504, 'never', 'The upstream stopped sending in the middle of its answer.'),
+  'upstream-deadline': upstream(504, 'never', 'There was no time left for an answer.'),
+  'upstream-unavailable': upstream(503, 'safe', 'No server of the upstream takes requests now.'),
   'upstream-queue-full': upstream(503, 'safe', 'Too many requests wait for the upstream.'),
   'upstream-queue-timeout': upstream(503, 'safe', 'No connection to the upstream was free in time.'),
   'upstream-closed': upstream(503, 'safe', 'The upstream takes no requests any more.'),

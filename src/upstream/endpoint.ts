@@ -1,13 +1,35 @@
-import type { ClientConnection, ClientConnectionOwner } from '../core/client.ts';
+import type { Candidate } from '../policy/balance/candidate.ts';
 import type { TlsServer } from '../transport/upstream-tls.ts';
 import type { Connecting } from './connecting.ts';
 import type { EndpointAddress } from './endpoint-address.ts';
+import type { PooledConnection } from './pooled-connection.ts';
+import type { Standing } from './standing.ts';
+
+/** What is said of an endpoint besides where it is; it may change while it runs. */
+export interface EndpointTraits {
+  /** Its share relative to the others; default 1. */
+  readonly weight: number;
+  /** Where it is; requests stay in their own zone while that can carry them. Empty: nowhere in particular. */
+  readonly zone: string;
+  /** Its tier: 0 is used first, the next one when that cannot carry everything. */
+  readonly priority: number;
+}
 
 /** One server of an upstream, with what is known about it. */
-export class Endpoint {
+export class Endpoint implements Candidate {
+  readonly id: string;
   readonly address: EndpointAddress;
   /** How its connections are secured; `null`: they are not. */
   readonly tls: TlsServer | null;
+  /** How it has done so far. */
+  readonly standing: Standing;
+  traits: EndpointTraits;
+  /** Its weight as of now: less than its own while it is warming up. */
+  weight: number;
+  /** Requests that it is answering. */
+  activeCount = 0;
+  /** It gets no new requests, and is gone when the last one is answered. */
+  draining = false;
   /** All that are open. */
   readonly connections = new Set<PooledConnection>();
   /** Those that carry nothing, the last used at the end: it is the one least likely to have been closed meanwhile. */
@@ -20,22 +42,29 @@ export class Endpoint {
   /** While it multiplexes: the last connection that is being opened. Requests wait for it rather than open their own. */
   opening: Connecting | null = null;
 
-  constructor(address: EndpointAddress, tls: TlsServer | null, multiplexes: boolean) {
+  constructor(
+    address: EndpointAddress,
+    tls: TlsServer | null,
+    multiplexes: boolean,
+    traits: EndpointTraits,
+    standing: Standing,
+  ) {
+    this.id = address.url;
     this.address = address;
     this.tls = tls;
     this.multiplexes = multiplexes;
+    this.traits = traits;
+    this.weight = traits.weight;
+    this.standing = standing;
+  }
+
+  get latencyMs(): number | null {
+    return this.standing.latencyMs;
   }
 
   /** Connections that exist or are being opened. */
   get openCount(): number {
     return this.connections.size + this.connectingCount;
-  }
-
-  /** Requests that it is answering. */
-  get activeCount(): number {
-    let count = 0;
-    for (const { runningCount } of this.connections) count += runningCount;
-    return count;
   }
 
   /** Whether an open connection has room for a request. `fresh`: one that is not idle. */
@@ -77,57 +106,4 @@ function hasRoom(list: PooledConnection[]): boolean {
     list.pop();
   }
   return false;
-}
-
-/** What a pool does with a connection that is free or gone. */
-export interface ConnectionKeeper {
-  released(pooled: PooledConnection): void;
-  removed(pooled: PooledConnection, reason: string): void;
-}
-
-/** A connection's place in its pool. */
-export class PooledConnection implements ClientConnectionOwner {
-  readonly endpoint: Endpoint;
-  readonly connection: ClientConnection;
-  /** It can carry many requests at once. */
-  readonly multiplexes: boolean;
-  /** Where its endpoint lists it. */
-  list: PooledConnection[] | null = null;
-  /** When it is too old to be used again, while it is idle. */
-  idleUntilMs = Number.POSITIVE_INFINITY;
-  private readonly keeper: ConnectionKeeper;
-  private readonly streamMaxCount: number;
-
-  /** `streamMaxCount`: requests at once, whatever its peer allows. */
-  constructor(
-    endpoint: Endpoint,
-    keeper: ConnectionKeeper,
-    multiplexes: boolean,
-    streamMaxCount: number,
-    open: (owner: ClientConnectionOwner) => ClientConnection,
-  ) {
-    this.endpoint = endpoint;
-    this.keeper = keeper;
-    this.multiplexes = multiplexes;
-    this.streamMaxCount = streamMaxCount;
-    this.connection = open(this);
-  }
-
-  /** Requests that it carries: each is work of its lifecycle, from the sending to the end of the answer. */
-  get runningCount(): number {
-    return this.connection.life.liveCount;
-  }
-
-  /** How many more requests may be sent on it now. */
-  get roomCount(): number {
-    return Math.min(this.connection.availableCount, this.streamMaxCount - this.runningCount);
-  }
-
-  onFree(): void {
-    this.keeper.released(this);
-  }
-
-  onClose(_connection: ClientConnection, reason: string): void {
-    this.keeper.removed(this, reason);
-  }
 }

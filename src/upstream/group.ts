@@ -1,23 +1,46 @@
+import type { Clock, ClockTimer } from '../core/clock.ts';
 import { Lifecycle, type Phase } from '../core/lifecycle.ts';
+import type { HttpRequest } from '../core/request.ts';
+import { createBalancer } from '../policy/balance/balancer.ts';
+import type { BreakerState } from '../policy/breaker.ts';
+import type { HealthState } from '../policy/health.ts';
 import { Http1ClientConnection } from '../protocol/http1/client.ts';
 import { HTTP1_CLIENT_DEFAULTS, type Http1ClientLimits } from '../protocol/http1/client-limits.ts';
 import { Http2ClientConnection } from '../protocol/http2/client.ts';
 import { HTTP2_CLIENT_DEFAULTS, HTTP2_CLIENT_OPTIONS } from '../protocol/http2/client-limits.ts';
-import { TlsServer, UpstreamTls } from '../transport/upstream-tls.ts';
-import { type Openers, socketDial } from './dial.ts';
-import { Endpoint } from './endpoint.ts';
-import { type EndpointAddress, endpointAddress } from './endpoint-address.ts';
-import { type UpstreamOptions, type UpstreamSettings, upstreamSettings } from './options.ts';
+import { keyReader } from './balance.ts';
+import { type Dial, type Openers, socketDial } from './dial.ts';
+import type { Endpoint } from './endpoint.ts';
+import { EndpointFactory, type Member, readMembers } from './members.ts';
+import { type EndpointSource, type UpstreamOptions, type UpstreamSettings, upstreamSettings } from './options.ts';
 import { Pool } from './pool.ts';
 import type { PoolClient, Waiter } from './queue.ts';
+import { Retrier } from './retrier.ts';
+import { Roster } from './roster.ts';
+import { Judge, type Rank } from './standing.ts';
+import { Warmth } from './warmth.ts';
 
-/** Counts of one endpoint, at this moment. */
+/** One endpoint, at this moment. */
 export interface EndpointStatus {
   readonly url: string;
+  readonly weight: number;
+  readonly zone: string;
+  readonly priority: number;
+  /** It gets no new requests, and is gone when the last one is answered. */
+  readonly draining: boolean;
   /** Requests that it is answering. */
   readonly activeCount: number;
   readonly idleCount: number;
   readonly connectingCount: number;
+  /** How well it stands, by its probes and its answers. */
+  readonly rank: Rank;
+  /** What its probes say; `unknown` without them. */
+  readonly health: HealthState;
+  /** How much longer it is ejected for its answers; `null`: it is not. */
+  readonly ejectedForMs: number | null;
+  readonly breaker: BreakerState;
+  /** Average time to the head of an answer; `null` where nobody measures it. */
+  readonly latencyMs: number | null;
 }
 
 /** Counts of an upstream, at this moment. */
@@ -34,36 +57,87 @@ export class UpstreamGroup {
   readonly name: string;
   /** Every connection is its child, every waiting request its work. */
   readonly life: Lifecycle;
+  readonly clock: Clock;
+  readonly retrier: Retrier;
+  /** What a request is pinned by, as a hash. */
+  readonly keyOf: (request: HttpRequest) => number | null;
   private readonly settings: UpstreamSettings;
-  private readonly endpoints: readonly Endpoint[];
+  private readonly roster: Roster;
   private readonly pool: Pool;
+  private readonly factory: EndpointFactory;
+  private readonly warmth: Warmth | null;
+  private readonly sweep: ClockTimer | null;
 
-  constructor(given: UpstreamOptions) {
+  /** `dial`: how its endpoints are reached, for tests and simulations; default: by sockets. */
+  constructor(given: UpstreamOptions, dial?: Dial) {
     const settings = upstreamSettings(given);
-    const addresses = settings.endpoints.map((source) =>
-      endpointAddress(typeof source === 'string' ? source : source.url),
-    );
-    const urls = addresses.map(({ url }) => url);
-    const twice = urls.find((url, index) => urls.indexOf(url) !== index);
-    if (twice !== undefined) throw new TypeError(`upstream: endpoint ${twice} is given twice`);
-    this.name = settings.name === '' ? (urls[0] ?? '') : settings.name;
+    const members = readMembers(settings.endpoints);
+    const [first = ''] = members.keys();
+    this.name = settings.name === '' ? first : settings.name;
     this.settings = { ...settings, name: this.name };
-    this.life = new Lifecycle({ onClose: () => this.pool.closed() });
-    const openers = openersFor(this.life, settings);
-    if (given.tls !== undefined && addresses.every(({ secureHost }) => secureHost === null)) {
+    if (given.tls !== undefined && [...members.values()].every(({ address }) => address.secureHost === null)) {
       throw new TypeError('upstream: tls: no endpoint is https://');
     }
-    this.endpoints = endpointsAt(addresses, settings);
-    this.pool = new Pool(this.settings, this.endpoints, this.life, socketDial(openers, settings.protocol));
+    const { clock, random, balance, breaker, passive, active, slowStart, spill, zone } = settings;
+    const measuresLatency = balance.policy === 'power-of-two';
+    const judge = new Judge({ breaker, passive, active, measuresLatency }, clock, random);
+    this.clock = clock;
+    this.keyOf = keyReader(balance);
+    this.retrier = new Retrier(settings.retry, clock, random);
+    this.life = new Lifecycle({ onClose: () => this.closed() });
+    this.roster = new Roster({ newBalancer: () => createBalancer(balance.policy, balance), spill, zone, random });
+    this.warmth = slowStart === null ? null : new Warmth(this.roster, slowStart, clock);
+    this.factory = new EndpointFactory(this.settings, judge);
+    for (const member of members.values()) this.add(member);
+    const reach = dial ?? socketDial(openersFor(this.life, settings), settings.protocol);
+    this.pool = new Pool(this.settings, this.roster, this.life, reach);
+    if (settings.pool.connectionMinCount !== null) this.pool.begin();
+    this.sweep = passive === null ? null : clock.every(LOOK_MS, () => this.look(judge));
+  }
+
+  private add(member: Member): void {
+    const endpoint = this.factory.make(member, (changed) => this.changed(changed));
+    this.warmth?.begin(endpoint);
+    this.roster.add(endpoint);
+  }
+
+  /** An endpoint stands otherwise than before. */
+  private changed(endpoint: Endpoint): void {
+    if (endpoint.standing.rank === 'well') this.warmth?.begin(endpoint);
+    this.roster.review();
+  }
+
+  /** Some are back, and some have become too slow for the others. */
+  private look(judge: Judge): void {
+    const nowMs = this.clock.now();
+    judge.outliers?.sweep(nowMs);
+    for (const { standing } of this.roster.all) standing.review(nowMs);
+  }
+
+  // ── for requests ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Bodies up to this size can be sent again. */
+  get replayMaxBytes(): number {
+    return this.settings.retry?.replayMaxBytes ?? 0;
+  }
+
+  /** When a request that begins now has to be answered; `null`: whenever. */
+  deadlineMs(): number | null {
+    const { totalMs } = this.settings.timeouts;
+    return totalMs === null ? null : this.clock.now() + totalMs;
+  }
+
+  /** Whether there is an endpoint besides these. */
+  hasOther(tried: readonly Endpoint[]): boolean {
+    return this.roster.some((endpoint) => !tried.includes(endpoint) && endpoint.standing.mayCall(this.clock));
   }
 
   /**
    * Gives the client a connection before it returns, or else the waiter it has become. `fresh`: a new one, or where
-   * none may be opened one that is not idle. `refusedBy`: rather not from this one. Throws `upstream-queue-full` and
-   * `upstream-closed`.
+   * none may be opened one that is not idle. Throws `upstream-queue-full`, `upstream-unavailable` and `upstream-closed`.
    */
-  acquire(client: PoolClient, fresh: boolean, refusedBy: Endpoint | null = null): Waiter | null {
-    return this.pool.acquire(client, fresh, refusedBy);
+  acquire(client: PoolClient, fresh: boolean): Waiter | null {
+    return this.pool.acquire(client, fresh);
   }
 
   /** The client wants no connection any more. */
@@ -71,28 +145,92 @@ export class UpstreamGroup {
     this.pool.leave(waiter);
   }
 
+  // ── for operators ─────────────────────────────────────────────────────────────────────────────────────────────
+
   status(): UpstreamStatus {
-    return {
-      name: this.name,
-      phase: this.life.phase,
-      waitingCount: this.pool.waitingCount,
-      endpoints: this.endpoints.map(({ activeCount, address, connectingCount, idle }) => ({
-        url: address.url,
+    const { name, life, pool } = this;
+    return { name, phase: life.phase, waitingCount: pool.waitingCount, endpoints: this.endpoints() };
+  }
+
+  /** Every endpoint, also those that leave, as it is now. */
+  endpoints(): readonly EndpointStatus[] {
+    const nowMs = this.clock.now();
+    return [...this.roster.all].map((endpoint) => {
+      const { activeCount, connectingCount, draining, id, idle, latencyMs, standing, traits } = endpoint;
+      const { breaker, ejectedUntilMs, healthState, rank } = standing;
+      return {
+        ...traits,
+        url: id,
+        draining,
         activeCount,
         idleCount: idle.length,
         connectingCount,
-      })),
-    };
+        rank,
+        health: healthState,
+        ejectedForMs: ejectedUntilMs === null ? null : ejectedUntilMs - nowMs,
+        breaker: breaker?.state ?? 'closed',
+        latencyMs,
+      };
+    });
+  }
+
+  /** Makes these its endpoints. Those that stay keep their connections and all that is known of them. Throws `TypeError`. */
+  update(endpoints: readonly EndpointSource[]): void {
+    const members = readMembers(endpoints);
+    if (members.size === 0) throw new TypeError('upstream: endpoints: at least one is needed');
+    const { present } = this.roster;
+    for (const [id, endpoint] of [...present]) if (!members.has(id)) void this.retire(endpoint);
+    for (const [id, member] of members) {
+      const known = present.get(id);
+      if (known === undefined) this.add(member);
+      else this.describe(known, member);
+    }
+    this.pool.pump();
+  }
+
+  private describe(endpoint: Endpoint, { traits }: Member): void {
+    endpoint.traits = traits;
+    endpoint.weight = traits.weight;
+    this.roster.update(endpoint);
+    this.roster.review();
+  }
+
+  /** It gets no new requests. Resolves when the last one is answered. */
+  private retire(endpoint: Endpoint): Promise<void> {
+    endpoint.standing.leave();
+    this.roster.leave(endpoint);
+    this.pool.retire(endpoint);
+    return this.roster.gone(endpoint);
+  }
+
+  private endpointAt(url: string): Endpoint {
+    const endpoint = this.roster.present.get(url);
+    if (endpoint === undefined) throw new TypeError(`upstream ${this.name}: there is no endpoint ${url}`);
+    return endpoint;
+  }
+
+  /** Holds an endpoint's breaker open or closed; `null` lets go. Throws `TypeError` when there is none. */
+  forceBreaker(url: string, state: 'open' | 'closed' | null): void {
+    const { breaker } = this.endpointAt(url).standing;
+    if (breaker === null) throw new TypeError(`upstream ${this.name}: it has no breakers`);
+    breaker.force(state);
   }
 
   /**
    * Keeps no connection any more, and closes when the last request is answered. A request that comes before that is
    * still served. After `graceMs` what is left is cut off. Resolves when closed.
+   *
+   * With an endpoint's URL only that one: it gets no new requests, and is gone when the last one is answered. Throws
+   * `TypeError` when there is none.
    */
-  async drain(options: { readonly graceMs?: number } = {}): Promise<void> {
+  async drain(options: DrainOptions | string = {}): Promise<void> {
+    if (typeof options === 'string') {
+      await this.retire(this.endpointAt(options));
+      return;
+    }
     this.life.drain();
     if (this.life.phase === 'closed') return;
-    const force = this.settings.clock.after(options.graceMs ?? 30_000, () => this.close());
+    const force = this.clock.after(options.graceMs ?? 30_000, () => this.close());
     await this.life.closed();
     force.cancel();
   }
@@ -101,11 +239,25 @@ export class UpstreamGroup {
   close(): void {
     this.life.close();
   }
+
+  private closed(): void {
+    this.sweep?.cancel();
+    this.warmth?.stop();
+    this.pool.closed();
+  }
 }
 
+interface DrainOptions {
+  readonly graceMs?: number;
+}
+
+/** How often it is looked whether somebody ejected is back. */
+const LOOK_MS = 250;
+
 /** The client connections that this upstream has, by their protocols: a new one is a line here. */
-function openersFor(life: Lifecycle, { clock, timeouts }: UpstreamSettings): Openers {
-  const told = { headTimeoutMs: timeouts.headMs, bodyTimeoutMs: timeouts.idleMs };
+function openersFor(life: Lifecycle, { clock, retry, timeouts }: UpstreamSettings): Openers {
+  const headTimeoutMs = least(timeouts.headMs, retry?.perTryTimeoutMs ?? null);
+  const told = { headTimeoutMs, bodyTimeoutMs: timeouts.idleMs };
   const http1: Http1ClientLimits = { ...HTTP1_CLIENT_DEFAULTS, ...told };
   const h2 = { limits: { ...HTTP2_CLIENT_DEFAULTS, ...told }, options: HTTP2_CLIENT_OPTIONS, clock };
   return {
@@ -114,17 +266,8 @@ function openersFor(life: Lifecycle, { clock, timeouts }: UpstreamSettings): Ope
   };
 }
 
-function endpointsAt(addresses: readonly EndpointAddress[], settings: UpstreamSettings): Endpoint[] {
-  const { protocol } = settings;
-  const h2 = protocol === 'http1' ? [] : ['h2'];
-  const offered = protocol === 'h2' ? h2 : [...h2, 'http/1.1'];
-  let tls: UpstreamTls | null = null;
-  return addresses.map((address) => {
-    if (address.secureHost === null) return new Endpoint(address, null, protocol === 'h2');
-    tls ??= new UpstreamTls(settings.name === '' ? 'upstream: tls' : `upstream ${settings.name}: tls`, settings.tls);
-    return new Endpoint(address, new TlsServer(tls, address.secureHost, offered), h2.length > 0);
-  });
-}
+const least = (a: number | null, b: number | null): number | null =>
+  a === null || b === null ? (a ?? b) : Math.min(a, b);
 
 /** An upstream: where its servers are and how they are used. Throws `TypeError` on options that cannot work. */
 export function upstream(options: UpstreamOptions): UpstreamGroup {

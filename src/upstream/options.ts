@@ -1,7 +1,16 @@
 import { type Clock, systemClock } from '../core/clock.ts';
 import { withDefaults } from '../core/options.ts';
+import type { BalanceName } from '../policy/balance/balancer.ts';
+import { BREAKER_DEFAULTS, type BreakerOptions } from '../policy/breaker.ts';
+import { OUTLIER_DEFAULTS, OUTLIER_OFFABLE, type OutlierOptions } from '../policy/outlier.ts';
+import { SLOW_START_DEFAULTS, type SlowStartOptions } from '../policy/slow-start.ts';
+import { SPILL_DEFAULTS, type SpillOptions } from '../policy/tiers.ts';
 import { TLS_VERSIONS } from '../transport/tls/options.ts';
 import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../transport/upstream-tls.ts';
+import { type BalanceOptions, balanceSettings } from './balance.ts';
+import type { EndpointTraits } from './endpoint.ts';
+import { type ProbeOptions, probeSettings } from './probe-options.ts';
+import { RETRY_CAUSES, RETRY_DEFAULTS, type RetryOptions } from './retry.ts';
 
 /** How many connections an upstream keeps and how long requests wait for one. */
 export interface PoolOptions {
@@ -13,6 +22,10 @@ export interface PoolOptions {
   streamMaxCount: number;
   /** An unused connection is closed after this long, or one second before the upstream has said it will close it. */
   idleTimeoutMs: number;
+  /** To each endpoint, kept open even while nobody asks for them; `null`: none. */
+  connectionMinCount: number | null;
+  /** A connection that is older takes no new requests; `null`: it may grow old. */
+  ageMaxMs: number | null;
   /** Requests that wait for a connection; more are 503. */
   queueMaxCount: number;
   /** How long a request waits for a connection while none may be opened; over it is 503. */
@@ -21,6 +34,8 @@ export interface PoolOptions {
 
 /** How long an upstream may take. `null` is off. */
 export interface UpstreamTimeouts {
+  /** For a request with all its attempts, to the end of the answer; over it is 504, or the answer breaks off. */
+  totalMs: number | null;
   /** To accept a connection, and to finish its TLS handshake; over it another endpoint is tried, then 504. */
   connectMs: number;
   /** From the request's end to the head of the answer; over it is 504. */
@@ -29,12 +44,14 @@ export interface UpstreamTimeouts {
   idleMs: number | null;
 }
 
-/** `http://host:port`, `https://host:port`, or `unix:/path`. */
-type EndpointSource = string | { readonly url: string };
+/** An endpoint: its URL (`http://host:port`, `https://host:port`, or `unix:/path`), and what is said of it. */
+export type EndpointSource = string | EndpointOptions;
 
-/** The names `balance` may have. */
-export const BALANCES = ['round-robin'] as const;
-export type BalanceName = (typeof BALANCES)[number];
+export interface EndpointOptions extends Partial<EndpointTraits> {
+  readonly url: string;
+}
+
+export const TRAIT_DEFAULTS: Readonly<EndpointTraits> = { weight: 1, zone: '', priority: 0 };
 
 /**
  * What an upstream may be said to speak. `h2` on `http://` and `unix:` is spoken without asking (RFC 9113 §3.3); on
@@ -43,18 +60,36 @@ export type BalanceName = (typeof BALANCES)[number];
 export const UPSTREAM_PROTOCOLS = ['auto', 'http1', 'h2'] as const;
 export type UpstreamProtocol = (typeof UPSTREAM_PROTOCOLS)[number];
 
+/** Probes, and what requests tell. Without either an endpoint is always taken to be well. */
+export interface HealthSettings {
+  active?: Partial<ProbeOptions>;
+  passive?: Partial<OutlierOptions>;
+}
+
 export interface UpstreamOptions {
   /** For logs, metrics and events; the first endpoint when not given. */
   name?: string;
   endpoints: readonly EndpointSource[];
-  balance?: BalanceName;
+  /** How an endpoint is chosen; default `round-robin`. */
+  balance?: BalanceName | Partial<BalanceOptions>;
   /** Default `auto`. */
   protocol?: UpstreamProtocol;
   /** For endpoints that are `https://`. */
   tls?: Partial<UpstreamTlsOptions>;
   pool?: Partial<PoolOptions>;
   timeouts?: Partial<UpstreamTimeouts>;
+  health?: HealthSettings;
+  breaker?: Partial<BreakerOptions>;
+  retry?: Partial<RetryOptions>;
+  /** How new and recovered endpoints come up to their share. */
+  slowStart?: Partial<SlowStartOptions>;
+  /** When traffic spills over between tiers and zones. */
+  spill?: Partial<SpillOptions>;
+  /** The zone that we are in; default: none. */
+  zone?: string;
   clock?: Clock;
+  /** Numbers in [0, 1), for tests and simulations. */
+  random?: () => number;
 }
 
 export const POOL_DEFAULTS: Readonly<PoolOptions> = {
@@ -62,55 +97,97 @@ export const POOL_DEFAULTS: Readonly<PoolOptions> = {
   connectionTotalMaxCount: null,
   streamMaxCount: 100,
   idleTimeoutMs: 55_000,
+  connectionMinCount: null,
+  ageMaxMs: null,
   queueMaxCount: 1000,
   queueTimeoutMs: 5000,
 };
 
+const TIMEOUTS_OFFABLE = ['totalMs', 'headMs', 'idleMs'] as const;
+
 export const TIMEOUT_DEFAULTS: Readonly<UpstreamTimeouts> = {
+  totalMs: null,
   connectMs: 2000,
   headMs: 60_000,
   idleMs: 60_000,
 };
 
-/** Everything an upstream needs, checked and filled up. */
+/** Everything an upstream needs, checked and filled up. `null` is off. */
 export interface UpstreamSettings {
   readonly name: string;
   readonly endpoints: readonly EndpointSource[];
-  readonly balance: BalanceName;
+  readonly balance: BalanceOptions;
   readonly protocol: UpstreamProtocol;
   readonly tls: UpstreamTlsOptions;
   readonly pool: PoolOptions;
   readonly timeouts: UpstreamTimeouts;
+  readonly active: ProbeOptions | null;
+  readonly passive: OutlierOptions | null;
+  readonly breaker: BreakerOptions | null;
+  readonly retry: RetryOptions | null;
+  readonly slowStart: SlowStartOptions | null;
+  readonly spill: SpillOptions;
+  readonly zone: string;
   readonly clock: Clock;
+  readonly random: () => number;
 }
 
 /** Throws a `TypeError` that names every wrong field of one group at once. */
 export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
-  const defaults: UpstreamSettings = {
+  const { pool, timeouts, tls, balance, health, breaker, retry, slowStart, spill, ...rest } = given;
+  const defaults = {
     name: '',
-    endpoints: [],
-    balance: 'round-robin',
-    protocol: 'auto',
-    tls: UPSTREAM_TLS_DEFAULTS,
-    pool: POOL_DEFAULTS,
-    timeouts: TIMEOUT_DEFAULTS,
+    endpoints: [] as readonly EndpointSource[],
+    protocol: 'auto' as UpstreamProtocol,
+    zone: '',
     clock: systemClock,
+    random: Math.random,
   };
-  const { pool, timeouts, tls, ...rest } = given;
-  const settings = {
+  const { active, passive } = withDefaults('upstream: health', NO_HEALTH, health);
+  const settings: UpstreamSettings = {
     ...withDefaults('upstream', defaults, rest),
+    balance: balanceSettings(balance),
     tls: withDefaults('upstream: tls', UPSTREAM_TLS_DEFAULTS, tls),
-    pool: withDefaults('upstream: pool', POOL_DEFAULTS, pool, ['connectionTotalMaxCount']),
-    timeouts: withDefaults('upstream: timeouts', TIMEOUT_DEFAULTS, timeouts, ['headMs', 'idleMs']),
+    pool: withDefaults('upstream: pool', POOL_DEFAULTS, pool, [
+      'connectionTotalMaxCount',
+      'connectionMinCount',
+      'ageMaxMs',
+    ]),
+    timeouts: withDefaults('upstream: timeouts', TIMEOUT_DEFAULTS, timeouts, TIMEOUTS_OFFABLE),
+    active: active === undefined ? null : probeSettings(active),
+    passive: optional('upstream: health: passive', OUTLIER_DEFAULTS, passive, OUTLIER_OFFABLE),
+    breaker: optional('upstream: breaker', BREAKER_DEFAULTS, breaker, ['slowCallMs']),
+    retry: optional('upstream: retry', RETRY_DEFAULTS, retry, ['perTryTimeoutMs']),
+    slowStart: optional('upstream: slowStart', SLOW_START_DEFAULTS, slowStart),
+    spill: withDefaults('upstream: spill', SPILL_DEFAULTS, spill, ['panicRatio']),
   };
   if (settings.endpoints.length === 0) throw new TypeError('upstream: endpoints: at least one is needed');
-  checkName('balance', settings.balance, BALANCES);
   checkName('protocol', settings.protocol, UPSTREAM_PROTOCOLS);
   checkName('tls: minVersion', settings.tls.minVersion, TLS_VERSIONS);
+  const unknown = settings.retry?.on.find((cause) => !RETRY_CAUSES.includes(cause));
+  if (unknown !== undefined) {
+    throw new TypeError(`upstream: retry: on: ${JSON.stringify(unknown)} is not one of ${RETRY_CAUSES.join(', ')}`);
+  }
   return settings;
 }
 
-function checkName(option: string, value: string, known: readonly string[]): void {
+const NO_HEALTH: { active: Partial<ProbeOptions> | undefined; passive: Partial<OutlierOptions> | undefined } = {
+  active: undefined,
+  passive: undefined,
+};
+
+/** A policy that is off unless something is said of it. */
+function optional<Options extends object>(
+  what: string,
+  defaults: Readonly<Options>,
+  given: Partial<Options> | undefined,
+  offable: readonly (keyof Options & string)[] = [],
+): Options | null {
+  return given === undefined ? null : withDefaults(what, defaults, given, offable);
+}
+
+/** Throws `TypeError` when it is none of these. */
+export function checkName(option: string, value: string, known: readonly string[]): void {
   if (known.includes(value)) return;
   throw new TypeError(`upstream: ${option}: ${JSON.stringify(value)} is not one of ${known.join(', ')}`);
 }

@@ -2,55 +2,56 @@ import type { ClockTimer } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import { Failure } from '../core/failure.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
-import { roundRobin } from '../policy/round-robin.ts';
 import { Connecting } from './connecting.ts';
 import type { Dial, Dialled } from './dial.ts';
-import { type ConnectionKeeper, type Endpoint, PooledConnection } from './endpoint.ts';
-import type { BalanceName, UpstreamSettings } from './options.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { UpstreamSettings } from './options.ts';
+import { type ConnectionKeeper, PooledConnection } from './pooled-connection.ts';
 import { type PoolClient, Waiter, WaitQueue } from './queue.ts';
+import type { Roster } from './roster.ts';
 
 const connects = channel('upstream:connect');
 const closes = channel('upstream:close');
-const retries = channel('upstream:retry');
 
 const SWEEP_MAX_MS = 250;
 /** How much before its peer an idle connection is closed, so that no request crosses the peer's close on the way. */
 const CLOSE_AHEAD_MS = 1000;
 const NONE_TRIED: readonly Endpoint[] = [];
 
-/** Whose turn it is, after whose it was: each balancing policy by its name. */
-const BALANCES: Readonly<Record<BalanceName, (lastTurn: number, candidateCount: number) => number>> = {
-  'round-robin': roundRobin,
-};
-
 /**
  * The connections of an upstream to all its endpoints, and the requests that wait for one.
  *
- * A request takes the endpoint whose turn it is, if that has a connection with room for it or may open one; else the
- * next that can; else it waits, and the connection that is free first serves the request that came first. Where
- * connections carry many requests at once, those that come while one is being opened wait for it together. One sweep
- * checks every deadline; while there is nothing to check there is no timer.
+ * A request takes the endpoint whose turn it is among those that have a connection with room for it or may open one; else
+ * it waits, and the connection that is free first serves the request that came first. Where connections carry many
+ * requests at once, those that come while one is being opened wait for it together. One sweep checks every deadline;
+ * while there is nothing to check there is no timer.
  */
 export class Pool implements ConnectionKeeper {
   private readonly settings: UpstreamSettings;
-  private readonly endpoints: readonly Endpoint[];
+  private readonly roster: Roster;
   private readonly life: Lifecycle;
   private readonly dial: Dial;
-  private readonly balance: (lastTurn: number, candidateCount: number) => number;
   private readonly connecting = new Set<Connecting>();
   private readonly queue = new WaitQueue();
-  private turn = -1;
+  /** Connections that exist or are being opened. */
+  private openCount = 0;
   /** As of the last sweep; good enough for what may only come early. */
   private nowMs = 0;
   private timer: ClockTimer | null = null;
   private makingRoom = false;
+  /** What is asked of an endpoint right now. */
+  private fresh = false;
+  private avoided: readonly Endpoint[] = NONE_TRIED;
+  private readonly usable = (endpoint: Endpoint): boolean =>
+    (this.avoided.length === 0 || !this.avoided.includes(endpoint)) &&
+    endpoint.standing.mayCall(this.settings.clock) &&
+    (endpoint.hasFree(this.fresh) || this.mayConnect(endpoint, this.fresh));
 
-  constructor(settings: UpstreamSettings, endpoints: readonly Endpoint[], life: Lifecycle, dial: Dial) {
+  constructor(settings: UpstreamSettings, roster: Roster, life: Lifecycle, dial: Dial) {
     this.settings = settings;
-    this.endpoints = endpoints;
+    this.roster = roster;
     this.life = life;
     this.dial = dial;
-    this.balance = BALANCES[settings.balance];
   }
 
   get waitingCount(): number {
@@ -59,28 +60,33 @@ export class Pool implements ConnectionKeeper {
 
   /**
    * Gives the client a connection before it returns, or else the waiter it has become. `fresh`: a new one, or where
-   * none may be opened one that is not idle. `refusedBy`: rather not from this one. Throws `upstream-queue-full` and
-   * `upstream-closed`.
+   * none may be opened one that is not idle. Throws `upstream-queue-full`, `upstream-unavailable` and `upstream-closed`.
    */
-  acquire(client: PoolClient, fresh: boolean, refusedBy: Endpoint | null = null): Waiter | null {
+  acquire(client: PoolClient, fresh: boolean): Waiter | null {
     if (this.life.phase === 'closed') throw new Failure('upstream-closed');
-    const elsewhere = refusedBy === null ? null : this.pick([refusedBy], fresh);
-    const endpoint = elsewhere ?? this.pick(NONE_TRIED, fresh);
+    const endpoint = this.pick(client, fresh);
     const pooled = endpoint === null ? undefined : this.take(endpoint, fresh);
     if (pooled !== undefined) {
-      client.onConnection(pooled.connection, pooled.endpoint);
+      this.give(pooled, client);
       return null;
     }
-    if (endpoint === null && this.queue.count - this.queue.connectingCount >= this.settings.pool.queueMaxCount) {
-      throw new Failure('upstream-queue-full');
-    }
+    if (endpoint === null) this.checkQueue();
     this.begin();
     const waiter = new Waiter(client, this.settings.clock.now(), fresh);
-    if (refusedBy !== null && elsewhere !== null) waiter.tried.push(refusedBy);
     this.life.begin();
     this.queue.push(waiter);
     if (endpoint !== null) this.connect(endpoint, waiter);
     return waiter;
+  }
+
+  /** Whether one more may wait until there is room. */
+  private checkQueue(): void {
+    if (!this.roster.some(({ standing }) => standing.mayCall(this.settings.clock))) {
+      throw new Failure('upstream-unavailable');
+    }
+    if (this.queue.count - this.queue.connectingCount >= this.settings.pool.queueMaxCount) {
+      throw new Failure('upstream-queue-full');
+    }
   }
 
   /** The client wants no connection any more. One that is being opened for it goes to somebody else. */
@@ -88,6 +94,22 @@ export class Pool implements ConnectionKeeper {
     if (!waiter.queued) return;
     this.queue.remove(waiter);
     this.life.end();
+  }
+
+  /** An endpoint takes no new requests: what it has unused is closed, and so is the rest when it is free. */
+  retire(endpoint: Endpoint): void {
+    for (const pooled of [...endpoint.idle]) pooled.connection.close('drained');
+    for (const connecting of this.connecting) {
+      if (connecting.endpoint !== endpoint || connecting.waiterCount > 0) continue;
+      connecting.cancel();
+      this.forgetConnecting(connecting);
+    }
+    this.dismiss(endpoint);
+  }
+
+  /** An endpoint that leaves is gone when nothing of it is left. */
+  private dismiss(endpoint: Endpoint): void {
+    if (endpoint.draining && endpoint.openCount === 0) this.roster.forget(endpoint);
   }
 
   /** The upstream is closed; its connections are closed by their lifecycles. */
@@ -100,24 +122,20 @@ export class Pool implements ConnectionKeeper {
     }
     for (let waiter = this.queue.first; waiter !== null; waiter = this.queue.first) {
       this.queue.remove(waiter);
-      waiter.client.onNoConnection(new Failure('upstream-closed'));
+      waiter.client.onNoConnection(new Failure('upstream-closed'), null);
     }
   }
 
   // ── choosing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The endpoint whose turn it is among those that can serve now. */
-  private pick(tried: readonly Endpoint[], fresh: boolean): Endpoint | null {
-    const { endpoints } = this;
-    const count = endpoints.length;
-    this.turn = this.balance(this.turn, count);
-    for (let i = 0; i < count; i += 1) {
-      const at = this.turn + i;
-      const endpoint = endpoints[at < count ? at : at - count];
-      if (endpoint === undefined || (tried.length > 0 && tried.includes(endpoint))) continue;
-      if (endpoint.hasFree(fresh) || this.mayConnect(endpoint, fresh)) return endpoint;
-    }
-    return null;
+  /** The endpoint whose turn it is among those that can serve now; one that was tried in vain only when there is no other. */
+  private pick({ key, tried }: PoolClient, fresh: boolean): Endpoint | null {
+    this.fresh = fresh;
+    this.avoided = tried;
+    const endpoint = this.roster.pick(this.usable, key);
+    if (endpoint !== null || tried.length === 0) return endpoint;
+    this.avoided = NONE_TRIED;
+    return this.roster.some((other) => !tried.includes(other)) ? null : this.roster.pick(this.usable, key);
   }
 
   private take(endpoint: Endpoint, fresh: boolean): PooledConnection | undefined {
@@ -129,7 +147,7 @@ export class Pool implements ConnectionKeeper {
     if (this.mayJoin(endpoint.opening)) return true;
     const { connectionMaxCount } = this.settings.pool;
     if (endpoint.openCount >= connectionMaxCount && !(fresh && endpoint.idle.length > 0)) return false;
-    return this.totalIsBelowMax() || this.endpoints.some((other) => other.idle.length > 0);
+    return this.totalIsBelowMax() || this.roster.some((other) => other.idle.length > 0);
   }
 
   private mayJoin(opening: Connecting | null): opening is Connecting {
@@ -141,15 +159,11 @@ export class Pool implements ConnectionKeeper {
     return connectionTotalMaxCount === null || this.openCount < connectionTotalMaxCount;
   }
 
-  private get openCount(): number {
-    return this.endpoints.reduce((count, endpoint) => count + endpoint.openCount, 0);
-  }
-
   private makeRoom(endpoint: Endpoint): void {
     this.makingRoom = true;
     if (endpoint.openCount >= this.settings.pool.connectionMaxCount) endpoint.idle[0]?.connection.close('idle-timeout');
     if (!this.totalIsBelowMax()) {
-      const oldest = this.endpoints.flatMap((other) => other.idle.slice(0, 1));
+      const oldest = [...this.roster.all].flatMap((other) => other.idle.slice(0, 1));
       oldest.sort((a, b) => a.idleUntilMs - b.idleUntilMs);
       oldest[0]?.connection.close('idle-timeout');
     }
@@ -158,43 +172,58 @@ export class Pool implements ConnectionKeeper {
 
   // ── serving ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  private give(pooled: PooledConnection, client: PoolClient): void {
+    client.onConnection(pooled.connection, pooled.endpoint);
+    pooled.charge();
+  }
+
   private serve(waiter: Waiter, pooled: PooledConnection): void {
     this.queue.remove(waiter);
-    waiter.client.onConnection(pooled.connection, pooled.endpoint);
+    this.give(pooled, waiter.client);
     this.life.end();
   }
 
-  /** The waiter that came first and has not failed at this endpoint. */
+  /** The waiter that came first, unless it has been here in vain and has a connection coming from elsewhere. */
   private firstFor(endpoint: Endpoint): Waiter | null {
     let waiter = this.queue.first;
-    while (waiter?.tried.includes(endpoint) === true) waiter = waiter.next;
+    while (waiter !== null && waiter.connecting !== null && waiter.client.tried.includes(endpoint))
+      waiter = waiter.next;
     return waiter;
   }
 
+  loadChanged(endpoint: Endpoint, deltaCount: number): void {
+    endpoint.activeCount += deltaCount;
+    this.roster.update(endpoint);
+  }
+
   /** A connection may be opened again: for the waiters that have none coming. */
-  private pump(): void {
+  pump(): void {
     if (this.makingRoom) return;
     let waiter = this.queue.first;
     while (waiter !== null) {
       const { next } = waiter;
       if (waiter.connecting === null) {
-        const endpoint = this.pick(waiter.tried, waiter.fresh);
+        const endpoint = this.pick(waiter.client, waiter.fresh);
         const pooled = endpoint === null ? undefined : this.take(endpoint, waiter.fresh);
         if (pooled !== undefined) this.serve(waiter, pooled);
         else if (endpoint !== null) this.connect(endpoint, waiter);
-        else if (waiter.tried.length === 0) return;
+        else if (waiter.client.tried.length === 0) return;
       }
       waiter = next;
     }
   }
 
   released(pooled: PooledConnection): void {
-    while (this.queue.count > 0 && pooled.roomCount > 0) {
-      const waiter = this.firstFor(pooled.endpoint);
+    const { endpoint } = pooled;
+    if (endpoint.draining) {
+      if (pooled.runningCount === 0) pooled.connection.close('drained');
+      return;
+    }
+    while (this.queue.count > 0 && pooled.roomCount > 0 && endpoint.standing.mayCall(this.settings.clock)) {
+      const waiter = this.firstFor(endpoint);
       if (waiter === null) break;
       this.serve(waiter, pooled);
     }
-    const { endpoint } = pooled;
     if (pooled.runningCount > 0) {
       if (pooled.roomCount > 0) endpoint.list(pooled, endpoint.shared);
       else endpoint.unlist(pooled);
@@ -206,7 +235,7 @@ export class Pool implements ConnectionKeeper {
     const { keepAliveMs } = connection;
     let restMs = this.settings.pool.idleTimeoutMs;
     if (keepAliveMs !== null && keepAliveMs - CLOSE_AHEAD_MS < restMs) restMs = keepAliveMs - CLOSE_AHEAD_MS;
-    if (restMs <= 0) {
+    if (restMs <= 0 || pooled.retired) {
       connection.close('keep-alive-off');
       return;
     }
@@ -218,6 +247,8 @@ export class Pool implements ConnectionKeeper {
     const { endpoint } = pooled;
     endpoint.unlist(pooled);
     endpoint.connections.delete(pooled);
+    this.openCount -= 1;
+    this.dismiss(endpoint);
     if (closes.heard) closes.publish({ upstream: this.settings.name, endpoint: endpoint.address.url, reason });
     this.pump();
   }
@@ -225,11 +256,16 @@ export class Pool implements ConnectionKeeper {
   // ── connecting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   private connect(endpoint: Endpoint, waiter: Waiter): void {
+    waiter.client.onConnecting(endpoint);
     if (this.mayJoin(endpoint.opening)) {
       this.queue.assign(waiter, endpoint.opening);
       return;
     }
     this.makeRoom(endpoint);
+    this.queue.assign(waiter, this.open(endpoint));
+  }
+
+  private open(endpoint: Endpoint): Connecting {
     const connecting = new Connecting(
       endpoint,
       this.settings.clock.now(),
@@ -238,9 +274,18 @@ export class Pool implements ConnectionKeeper {
       (self, failure) => this.unreachable(self, failure),
     );
     endpoint.connectingCount += 1;
+    this.openCount += 1;
     if (endpoint.multiplexes) endpoint.opening = connecting;
     this.connecting.add(connecting);
-    this.queue.assign(waiter, connecting);
+    return connecting;
+  }
+
+  /** Keeps as many connections open as are wanted even while nobody asks. */
+  private keepWarm(endpoint: Endpoint): void {
+    const { connectionMinCount } = this.settings.pool;
+    if (connectionMinCount === null || endpoint.draining || this.life.phase !== 'accepting') return;
+    // One at a time: an endpoint that cannot be reached is not stormed.
+    if (endpoint.openCount < connectionMinCount && endpoint.connectingCount === 0) this.open(endpoint);
   }
 
   /** An attempt is over. Returns those that waited for it. */
@@ -248,6 +293,7 @@ export class Pool implements ConnectionKeeper {
     const { endpoint } = connecting;
     this.connecting.delete(connecting);
     endpoint.connectingCount -= 1;
+    this.openCount -= 1;
     if (endpoint.opening === connecting) endpoint.opening = null;
     return this.queue.unassignAll(connecting);
   }
@@ -257,7 +303,9 @@ export class Pool implements ConnectionKeeper {
     const { multiplexes } = dialled;
     const waiters = this.forgetConnecting(connecting);
     const first = waiters[0] ?? this.firstFor(endpoint);
-    const pooled = new PooledConnection(endpoint, this, multiplexes, this.settings.pool.streamMaxCount, (owner) =>
+    const { pool, clock } = this.settings;
+    this.openCount += 1;
+    const pooled = new PooledConnection(endpoint, this, multiplexes, pool.streamMaxCount, clock.now(), (owner) =>
       dialled.open(owner, first !== null),
     );
     // A drain under way closes at once what nobody waits for.
@@ -274,20 +322,17 @@ export class Pool implements ConnectionKeeper {
   private unreachable(connecting: Connecting, failure: Failure): void {
     const { endpoint } = connecting;
     for (const waiter of this.forgetConnecting(connecting)) {
-      waiter.tried.push(endpoint);
-      if (this.endpoints.every((other) => waiter.tried.includes(other))) {
-        this.leave(waiter);
-        waiter.client.onNoConnection(failure);
-      } else if (retries.heard) {
-        retries.publish({ upstream: this.settings.name, endpoint: endpoint.address.url, code: failure.code });
-      }
+      this.leave(waiter);
+      waiter.client.onNoConnection(failure, endpoint);
     }
+    this.dismiss(endpoint);
     this.pump();
   }
 
   // ── deadlines ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private begin(): void {
+  /** Checks deadlines from now on. */
+  begin(): void {
     if (this.timer !== null) return;
     const { clock, pool, timeouts } = this.settings;
     const shortestMs = Math.min(
@@ -310,26 +355,33 @@ export class Pool implements ConnectionKeeper {
       this.unreachable(connecting, new Failure('upstream-connect-timeout'));
     }
     this.expireWaiters(nowMs);
-    for (const { connections } of this.endpoints) {
-      for (const pooled of connections) {
-        if (pooled.runningCount === 0 && nowMs >= pooled.idleUntilMs) pooled.connection.close('idle-timeout');
-        else pooled.connection.sweep(nowMs);
-      }
+    for (const endpoint of this.roster.all) {
+      for (const pooled of endpoint.connections) this.sweepConnection(pooled, nowMs);
+      this.keepWarm(endpoint);
     }
-    if (this.openCount === 0 && this.queue.count === 0) {
+    if (this.openCount === 0 && this.queue.count === 0 && this.settings.pool.connectionMinCount === null) {
       this.timer?.cancel();
       this.timer = null;
     }
   }
 
+  private sweepConnection(pooled: PooledConnection, nowMs: number): void {
+    const { ageMaxMs } = this.settings.pool;
+    if (ageMaxMs !== null && nowMs - pooled.openedMs >= ageMaxMs) pooled.retired = true;
+    if (pooled.runningCount > 0) pooled.connection.sweep(nowMs);
+    else if (pooled.retired || nowMs >= pooled.idleUntilMs) pooled.connection.close('idle-timeout');
+    else pooled.connection.sweep(nowMs);
+  }
+
   private expireWaiters(nowMs: number): void {
-    let waiter = this.queue.first;
-    while (waiter !== null && nowMs - waiter.sinceMs >= this.settings.pool.queueTimeoutMs) {
-      const { next } = waiter;
-      // A connection that is being opened has its own deadline.
-      if (waiter.connecting === null) {
+    for (let waiter = this.queue.first; waiter !== null; ) {
+      const { next, client, sinceMs, connecting } = waiter;
+      const late = client.deadlineMs !== null && nowMs >= client.deadlineMs;
+      // A connection that is being opened has a deadline of its own.
+      const waitedTooLong = connecting === null && nowMs - sinceMs >= this.settings.pool.queueTimeoutMs;
+      if (late || waitedTooLong) {
         this.leave(waiter);
-        waiter.client.onNoConnection(new Failure('upstream-queue-timeout'));
+        client.onNoConnection(new Failure(late ? 'upstream-deadline' : 'upstream-queue-timeout'), null);
       }
       waiter = next;
     }

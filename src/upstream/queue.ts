@@ -5,9 +5,18 @@ import type { Endpoint } from './endpoint.ts';
 
 /** Who wants a connection. One of the two is called once, unless it leaves the queue before. */
 export interface PoolClient {
+  /** What the request is pinned by, as a 32-bit hash; `null`: nothing. */
+  readonly key: number | null;
+  /** When it has to be answered, on the upstream's clock; `null`: whenever. */
+  readonly deadlineMs: number | null;
+  /** Endpoints that it has been to in vain: others go before them. */
+  readonly tried: readonly Endpoint[];
+  /** A connection to this endpoint is being opened for it. */
+  onConnecting(endpoint: Endpoint): void;
   /** A free connection, to be used at once. */
   onConnection(connection: ClientConnection, endpoint: Endpoint): void;
-  onNoConnection(failure: Failure): void;
+  /** `endpoint`: the one that could not be reached; `null` when it is no endpoint's fault. */
+  onNoConnection(failure: Failure, endpoint: Endpoint | null): void;
 }
 
 /** A request that waits for a connection. */
@@ -18,8 +27,6 @@ export class Waiter {
   readonly fresh: boolean;
   /** The connection that is being opened for it, and perhaps for others. */
   connecting: Connecting | null = null;
-  /** Endpoints that could not be reached for it, or have refused it. */
-  readonly tried: Endpoint[] = [];
   previous: Waiter | null = null;
   next: Waiter | null = null;
   queued = false;

@@ -1,27 +1,105 @@
-import { IncomingBody } from '../core/body.ts';
-import type { Failure, FaultCode } from '../core/failure.ts';
+import type { FaultCode } from '../core/failure.ts';
+import { Failure } from '../core/failure.ts';
+import type { HeaderFields } from '../core/headers.ts';
+
+/** What may be tried again: a way to fail, or a status of the upstream's. */
+export const RETRY_CAUSES = ['connect', 'refused', 'reset', 'timeout', 500, 502, 503, 504] as const;
+export type RetryCause = (typeof RETRY_CAUSES)[number];
+
+/** How requests that fail are sent again. */
+export interface RetryOptions {
+  /** Attempts for one request, the first counted. */
+  attemptMaxCount: number;
+  /**
+   * What is tried again. `connect`: it could not be reached. `refused`: it has refused the request unseen. `reset`: the
+   * connection ended before an answer. `timeout`: no answer came in time. Statuses: the upstream has answered so.
+   */
+  on: readonly RetryCause[];
+  /** For each attempt, from the request to the head of its answer; `null`: only the upstream's timeouts hold. */
+  perTryTimeoutMs: number | null;
+  /** Attempts beyond the first, as a share of the requests of the last while. */
+  budgetRatio: number;
+  /** So many of them in a second are always allowed. */
+  budgetMinPerSec: number;
+  /** A body up to this size is kept, so that it can be sent again. */
+  replayMaxBytes: number;
+  /** The wait before the second attempt is up to this; it grows with each one. */
+  backoffMs: number;
+  backoffMaxMs: number;
+  /** A longer `retry-after` is not waited for: the answer goes to the client. */
+  retryAfterMaxMs: number;
+}
+
+export const RETRY_DEFAULTS: Readonly<RetryOptions> = {
+  attemptMaxCount: 3,
+  on: ['connect', 'refused', 'reset', 502, 503, 504],
+  perTryTimeoutMs: null,
+  budgetRatio: 0.2,
+  budgetMinPerSec: 10,
+  replayMaxBytes: 65_536,
+  backoffMs: 25,
+  backoffMaxMs: 250,
+  retryAfterMaxMs: 1000,
+};
 
 /** Methods that may be sent twice and mean the same (RFC 9110 §9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
-/**
- * A reused connection that ended before any byte of the answer is the ordinary race with the upstream's idle timeout:
- * the request was most likely never seen. One that the upstream has refused surely was not.
- */
-const RETRIED: ReadonlySet<FaultCode> = new Set(['upstream-stale', 'upstream-refused']);
+const CAUSES: Readonly<Partial<Record<FaultCode, RetryCause>>> = {
+  'upstream-connect': 'connect',
+  'upstream-connect-timeout': 'connect',
+  'upstream-tls': 'connect',
+  'upstream-refused': 'refused',
+  'upstream-stale': 'reset',
+  'upstream-reset': 'reset',
+  'upstream-head-timeout': 'timeout',
+};
 
 /** What must be known of a request to send it again. */
 export interface Attempted {
   readonly method: string;
-  readonly body: Uint8Array | IncomingBody | null;
-  /** How often it has been sent again already. */
-  readonly retryCount: number;
+  readonly headers: HeaderFields;
+  /** Attempts that were begun. */
+  readonly attemptCount: number;
+  /** All of its body could be sent once more. */
+  readonly replayable: boolean;
+  /** There is an endpoint that it has not been to. */
+  readonly elsewhere: boolean;
 }
 
-/** Whether a request that failed is sent once more. */
-export function mayRetry(failure: Failure, { body, method, retryCount }: Attempted): boolean {
-  if (!RETRIED.has(failure.code) || retryCount > 0) return false;
-  // What has been read from the client is gone.
-  const replayable = !(body instanceof IncomingBody && body.used);
-  return replayable && (failure.retry === 'safe' || (failure.retry === 'idempotent' && IDEMPOTENT.has(method)));
+/** Whether sending it twice means no more than sending it once. */
+function isIdempotent({ method, headers }: Attempted): boolean {
+  return IDEMPOTENT.has(method) || headers.has('idempotency-key');
+}
+
+/**
+ * Whether a failed request is sent again without a word from the operator, once: a reused connection that ended before
+ * any byte of the answer is the ordinary race with the upstream's idle timeout, and the request was most likely never
+ * seen; one that was refused surely was not; one that could not be delivered goes to the endpoints it has not been to.
+ */
+export function retriedAnyway(failure: Failure, attempted: Attempted): boolean {
+  if (!attempted.replayable) return false;
+  const cause = CAUSES[failure.code];
+  if (cause === 'connect') return attempted.elsewhere;
+  if (attempted.attemptCount > 1) return false;
+  return cause === 'refused' || (failure.code === 'upstream-stale' && isIdempotent(attempted));
+}
+
+/** Whether the operator's rules let it be sent again; the budget is not asked. */
+export function retriedByRule(result: Failure | number, attempted: Attempted, options: RetryOptions): boolean {
+  if (attempted.attemptCount >= options.attemptMaxCount || !attempted.replayable) return false;
+  const cause = result instanceof Failure ? CAUSES[result.code] : RETRY_CAUSES.find((known) => known === result);
+  if (cause === undefined || !options.on.includes(cause)) return false;
+  const safe = result instanceof Failure && result.retry === 'safe';
+  return safe || isIdempotent(attempted);
+}
+
+/** `retry-after` in milliseconds (RFC 9110 §10.2.3); `null` when there is none or it cannot be read. */
+export function retryAfterMs(headers: HeaderFields, wallMs: number): number | null {
+  const value = headers.get('retry-after');
+  if (value === null) return null;
+  if (/^[0-9]{1,9}$/.test(value)) return Number(value) * 1000;
+  if (!/^[A-Z][a-z]+,? /.test(value)) return null;
+  const atMs = Date.parse(value);
+  return Number.isNaN(atMs) ? null : Math.max(0, atMs - wallMs);
 }

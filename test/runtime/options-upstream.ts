@@ -92,6 +92,26 @@ export const UPSTREAM_CHECKS: Readonly<Record<string, Check>> = {
     await assert.rejects(bench.open({ upstream: { endpoints: [url], pool: { streamMaxCount: 0 } } }), /1 or more/);
   },
 
+  'upstreams[].pool.connectionMinCount': async (bench) => {
+    const upstream = await bench.upstream();
+    await bench.open({ upstream: { endpoints: [upstream.url], pool: { connectionMinCount: 2, idleTimeoutMs: 200 } } });
+    await eventually(() => upstream.accepted.length >= 2);
+  },
+
+  'upstreams[].pool.ageMaxMs': async (bench) => {
+    const upstream = await bench.upstream();
+    const pool = { ageMaxMs: 30, idleTimeoutMs: 100 };
+    const assembled = await bench.open({ upstream: { endpoints: [upstream.url], pool } });
+    const wire = await assembled.send(get());
+    const connection = await upstream.connection();
+    await connection.head();
+    const openedMs = performance.now();
+    await eventually(() => performance.now() - openedMs > 120);
+    connection.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+    await wire.response();
+    await connection.closed();
+  },
+
   'upstreams[].pool.idleTimeoutMs': async (bench) => {
     const upstream = await bench.upstream();
     const assembled = await bench.open({ upstream: { endpoints: [upstream.url], pool: { idleTimeoutMs: 30 } } });
@@ -127,6 +147,14 @@ export const UPSTREAM_CHECKS: Readonly<Record<string, Check>> = {
     const assembled = await bench.open({ upstream: { endpoints: [url], timeouts: { connectMs: 30 } } });
     const { status, body } = await assembled.get();
     assert.deepEqual([status, body], [504, 'The upstream could not be reached in time.\n']);
+  },
+
+  'upstreams[].timeouts.totalMs': async (bench) => {
+    const upstream = await bench.upstream();
+    const timeouts = { totalMs: 60, headMs: 100 };
+    const assembled = await bench.open({ upstream: { endpoints: [upstream.url], timeouts } });
+    const response = await assembled.get();
+    assert.deepEqual([response.status, /no time left/.test(response.body)], [504, true]);
   },
 
   'upstreams[].timeouts.headMs': async (bench) => {

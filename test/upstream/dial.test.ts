@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import type { TlsOptions } from 'node:tls';
+import { systemClock } from '../../src/core/clock.ts';
 import type { Failure } from '../../src/core/failure.ts';
 import { Lifecycle } from '../../src/core/lifecycle.ts';
 import { TlsServer, UPSTREAM_TLS_DEFAULTS, UpstreamTls } from '../../src/transport/upstream-tls.ts';
@@ -9,8 +10,10 @@ import { type Dialled, socketDial } from '../../src/upstream/dial.ts';
 import { Endpoint } from '../../src/upstream/endpoint.ts';
 import { endpointAddress } from '../../src/upstream/endpoint-address.ts';
 import type { UpstreamProtocol } from '../../src/upstream/options.ts';
+import { TRAIT_DEFAULTS } from '../../src/upstream/options.ts';
+import { Judge, Standing } from '../../src/upstream/standing.ts';
 import { TEST_AUTHORITY } from '../support/certificates.ts';
-import { MemoryConnection } from './memory.ts';
+import { MemoryConnection, NO_JUDGEMENT } from './memory.ts';
 import { ScriptedUpstream } from './scripted.ts';
 
 const OWNER = { onFree() {}, onClose() {} };
@@ -31,7 +34,8 @@ async function dialled(upstream: ScriptedUpstream, protocol: UpstreamProtocol, o
   const server = address.secureHost === null ? null : new TlsServer(tls, address.secureHost, offered);
   const dial = socketDial({ http1: opener('http1'), h2: opener('h2') }, protocol);
   const result = await new Promise<Dialled | Failure>((resolve) => {
-    dial(new Endpoint(address, server, false), { onConnected: resolve, onFailed: resolve });
+    const standing = new Standing(new Judge(NO_JUDGEMENT, systemClock, Math.random), () => undefined);
+    dial(new Endpoint(address, server, false, TRAIT_DEFAULTS, standing), { onConnected: resolve, onFailed: resolve });
   });
   if (result instanceof Error) return [result.code, result.cause instanceof Error ? result.cause.message : ''];
   result.open(OWNER, false);

@@ -9,13 +9,19 @@ import type {
 import { Failure } from '../../src/core/failure.ts';
 import { HeaderFields } from '../../src/core/headers.ts';
 import { Lifecycle } from '../../src/core/lifecycle.ts';
+import { RoundRobin } from '../../src/policy/balance/round-robin.ts';
 import type { Attempt, DialObserver } from '../../src/upstream/dial.ts';
 import { Endpoint } from '../../src/upstream/endpoint.ts';
 import { endpointAddress } from '../../src/upstream/endpoint-address.ts';
-import { type PoolOptions, upstreamSettings } from '../../src/upstream/options.ts';
+import { type PoolOptions, TRAIT_DEFAULTS, upstreamSettings } from '../../src/upstream/options.ts';
 import { Pool } from '../../src/upstream/pool.ts';
 import type { PoolClient, Waiter } from '../../src/upstream/queue.ts';
+import { Roster } from '../../src/upstream/roster.ts';
+import { Judge, type JudgeOptions, Standing } from '../../src/upstream/standing.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+
+/** Nobody is judged. */
+export const NO_JUDGEMENT: JudgeOptions = { breaker: null, passive: null, active: null, measuresLatency: false };
 
 const NO_HEADERS = HeaderFields.from({});
 const REQUEST: OutgoingRequest = {
@@ -26,6 +32,7 @@ const REQUEST: OutgoingRequest = {
   body: null,
   trailers: () => null,
   upgrade: null,
+  deadlineMs: null,
   expectContinue: false,
 };
 
@@ -77,7 +84,7 @@ export class MemoryConnection implements ClientConnection {
     this.running.splice(this.running.indexOf(observer), 1);
     this.reused = true;
     this.life.end();
-    if (this.availableCount > 0) this.owner.onFree(this);
+    if (this.life.phase !== 'closed') this.owner.onFree(this);
     this.leaveIfDone();
   }
 
@@ -155,16 +162,24 @@ export class MemoryAttempt implements Attempt {
 /** Who wants a connection, and what it has come to. */
 export class MemoryClient implements PoolClient, ResponseObserver {
   readonly name: string;
+  readonly key = null;
+  readonly deadlineMs = null;
+  readonly tried: Endpoint[] = [];
   waiter: Waiter | null = null;
   connection: MemoryConnection | null = null;
   /** `upstream-…` when it failed, `answered`, or `null` while it waits or runs. */
   outcome: string | null = null;
   private readonly order: MemoryClient[];
+  private readonly asksElsewhere: (client: MemoryClient) => boolean;
 
-  constructor(name: string, order: MemoryClient[]) {
+  /** `asksElsewhere`: asks once more for a client that could not be brought to an endpoint; `false`: it has seen all. */
+  constructor(name: string, order: MemoryClient[], asksElsewhere: (client: MemoryClient) => boolean) {
     this.name = name;
     this.order = order;
+    this.asksElsewhere = asksElsewhere;
   }
+
+  onConnecting(): void {}
 
   onConnection(connection: ClientConnection): void {
     assert.ok(connection instanceof MemoryConnection);
@@ -175,8 +190,12 @@ export class MemoryClient implements PoolClient, ResponseObserver {
     connection.send(REQUEST, this);
   }
 
-  onNoConnection(failure: Failure): void {
+  onNoConnection(failure: Failure, endpoint: Endpoint | null): void {
     assert.equal(this.connection, null, 'a client hears of one end');
+    if (endpoint !== null && !this.tried.includes(endpoint)) {
+      this.tried.push(endpoint);
+      if (this.asksElsewhere(this)) return;
+    }
     this.outcome = failure.code;
   }
 
@@ -206,8 +225,14 @@ export class MemoryPool {
   constructor(given: Partial<PoolOptions> = {}, endpointCount = 1) {
     const urls = Array.from({ length: endpointCount }, (_, index) => `http://127.0.0.1:${index + 1}`);
     const settings = upstreamSettings({ name: 'memory', endpoints: urls, pool: given, clock: this.clock });
-    this.endpoints = urls.map((url) => new Endpoint(endpointAddress(url), null, true));
-    this.pool = new Pool(settings, this.endpoints, this.life, (endpoint, observer) => {
+    const judge = new Judge(NO_JUDGEMENT, this.clock, settings.random);
+    this.endpoints = urls.map(
+      (url) => new Endpoint(endpointAddress(url), null, true, TRAIT_DEFAULTS, new Standing(judge, () => undefined)),
+    );
+    const newBalancer = (): RoundRobin<Endpoint> => new RoundRobin();
+    const roster = new Roster({ newBalancer, spill: settings.spill, zone: '', random: settings.random });
+    for (const endpoint of this.endpoints) roster.add(endpoint);
+    this.pool = new Pool(settings, roster, this.life, (endpoint, observer) => {
       const attempt = new MemoryAttempt(endpoint, observer, this.life);
       this.attempts.push(attempt);
       return attempt;
@@ -216,14 +241,22 @@ export class MemoryPool {
 
   /** A client that asks for a connection. */
   ask(name: string, fresh = false): MemoryClient {
-    const client = new MemoryClient(name, this.served);
+    const client = new MemoryClient(name, this.served, (asking) => {
+      if (asking.tried.length === this.endpoints.length) return false;
+      this.acquire(asking, fresh);
+      return true;
+    });
+    this.acquire(client, fresh);
+    return client;
+  }
+
+  private acquire(client: MemoryClient, fresh: boolean): void {
     try {
       client.waiter = this.pool.acquire(client, fresh);
     } catch (error) {
       assert.ok(error instanceof Failure);
       client.outcome = error.code;
     }
-    return client;
   }
 
   /** Several that ask one after another, named by their turn. */

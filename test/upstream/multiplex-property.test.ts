@@ -104,10 +104,10 @@ class Played {
 
   /** Whoever waits has a connection coming, or there is no room for it where it may go. */
   private checkNobodyStarves(): void {
-    for (const { waiter } of this.waiting()) {
+    for (const { waiter, tried } of this.waiting()) {
       if (waiter === null || waiter.connecting !== null) continue;
       for (const endpoint of this.it.endpoints) {
-        if (waiter.tried.includes(endpoint)) continue;
+        if (tried.includes(endpoint)) continue;
         assert.equal(endpoint.openCount, CONNECTION_MAX_COUNT, 'it could have a connection of its own');
         for (const { roomCount } of endpoint.connections) assert.ok(roomCount <= 0, 'a connection has room for it');
       }

@@ -140,7 +140,7 @@ test('when a connection cannot be opened all that waited for it go to the next e
   it.attempt(0).fail();
   assert.equal(it.attempts.length, 2);
   it.attempt(1).connect(100);
-  assert.equal(it.servedNames, '1 2 3');
+  assert.equal(it.servedNames, '2 1 3', 'they come behind those that were there');
   assert.ok(first.connection === third.connection);
   const dead = new MemoryPool({}, 2);
   const clients = dead.askAll(4);

@@ -53,7 +53,7 @@ test('the connection that was used last is used first', async () => {
   await Promise.race([first, second]);
   await one.answer();
   await Promise.all([first, second]);
-  assert.deepEqual(it.group.status().endpoints, [
+  assert.partialDeepStrictEqual(it.group.status().endpoints, [
     { url: server.url, activeCount: 0, idleCount: 2, connectingCount: 0 },
   ]);
   const third = ask('/third');
@@ -95,11 +95,8 @@ test('the total cap holds over all endpoints; an idle connection gives way to an
   await a.accepted[0]?.answer('a');
   assert.equal(bodyOf(await second), 'a', 'what is free serves whoever waits');
   const third = ask();
-  await a.accepted[0]?.answer('a');
-  await third;
-  const fourth = ask();
   await (await b.connection()).answer('b');
-  assert.equal(bodyOf(await fourth), 'b');
+  assert.equal(bodyOf(await third), 'b');
   await a.accepted[0]?.closed();
 });
 

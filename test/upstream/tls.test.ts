@@ -236,11 +236,17 @@ test('options that cannot work are named', () => {
   const other = TEST_AUTHORITY.issue();
   const locked = TEST_AUTHORITY.issue({ passphrase: 'open' });
   for (const [tls, message] of [
-    [{ ca: '/nowhere/ca.pem' }, /^upstream: tls: ca: \/nowhere\/ca\.pem cannot be read: there is no such file$/],
-    [{ ca: key }, /^upstream: tls: ca: there is no certificate/],
-    [{ ca: `${cert}${cert.replace('\nMII', '\nAAA')}` }, /^upstream: tls: ca: certificate 2 in it is not valid/],
-    [{ cert }, /^upstream: tls: a cert needs a key/],
-    [{ key }, /^upstream: tls: a key needs a cert/],
+    [
+      { ca: '/nowhere/ca.pem' },
+      /^upstream https:\/\/127\.0\.0\.1:1: tls: ca: \/nowhere\/ca\.pem cannot be read: there is no such file$/,
+    ],
+    [{ ca: key }, /^upstream https:\/\/127\.0\.0\.1:1: tls: ca: there is no certificate/],
+    [
+      { ca: `${cert}${cert.replace('\nMII', '\nAAA')}` },
+      /^upstream https:\/\/127\.0\.0\.1:1: tls: ca: certificate 2 in it is not valid/,
+    ],
+    [{ cert }, /^upstream https:\/\/127\.0\.0\.1:1: tls: a cert needs a key/],
+    [{ key }, /^upstream https:\/\/127\.0\.0\.1:1: tls: a key needs a cert/],
     [{ cert, key: other.key }, /do not fit together: key values mismatch/],
     [{ ...locked, passphrase: 'wrong' }, /do not fit together: bad decrypt/],
     [{ ...locked }, /do not fit together: bad decrypt/],

@@ -47,6 +47,7 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
   /** Whose exchange this is; `null` while idle. */
   private observer: ResponseObserver | null = null;
   private method = '';
+  private deadlineMs: number | null = null;
   /** The protocol that it asks to switch to. */
   private upgrade: string | null = null;
   /** It speaks HTTP no more; its socket belongs to who asked. */
@@ -104,6 +105,7 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
     const { body } = request;
     this.observer = observer;
     this.method = request.method;
+    this.deadlineMs = request.deadlineMs;
     this.upgrade = request.upgrade;
     this.answered = false;
     this.responded = false;
@@ -140,6 +142,10 @@ export class Http1ClientConnection implements ClientConnection, BodyOwner {
 
   sweep(nowMs: number): void {
     if (this.observer === null) return;
+    if (this.deadlineMs !== null && nowMs >= this.deadlineMs) {
+      this.fail(new Failure('upstream-deadline'), 'timeout');
+      return;
+    }
     // A reader that is slow may be so; an answer that nobody reads may not keep its connection for ever.
     const readerIsSlow = this.paused && this.body?.used === true;
     if (readerIsSlow || this.upload?.waitsForClient === true) this.sinceMs = SINCE_SWEEP;

@@ -229,6 +229,11 @@ export class ClientExchange implements StreamObserver {
 
   sweep(nowMs: number): void {
     if (this.done || this.tunnel !== null) return;
+    const { deadlineMs } = this.request;
+    if (deadlineMs !== null && nowMs >= deadlineMs) {
+      this.fail(new Failure('upstream-deadline'));
+      return;
+    }
     const { body, sender } = this.stream;
     const movedBytes = (body?.receivedBytes ?? 0) + (sender?.emittedBytes ?? 0);
     // Who is slow on our side may be so; an answer that nobody reads may not keep its stream for ever.

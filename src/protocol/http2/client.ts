@@ -260,7 +260,7 @@ export class Http2ClientConnection implements ClientConnection, SessionOwner, In
   }
 
   private free(): void {
-    if (this.life.phase === 'accepting') this.owner.onFree(this);
+    if (this.life.phase !== 'closed') this.owner.onFree(this);
   }
 
   // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import { BALANCE_NAMES } from '../../policy/balance/balancer.ts';
 import { TLS_VERSIONS } from '../../transport/tls/options.ts';
 import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../../transport/upstream-tls.ts';
 import { endpointAddress } from '../../upstream/endpoint-address.ts';
 import {
-  BALANCES,
   POOL_DEFAULTS,
   type PoolOptions,
   TIMEOUT_DEFAULTS,
@@ -36,6 +36,12 @@ const pool = {
     'How long an unused connection is kept; less when the upstream says that it will close it sooner.',
     POOL_DEFAULTS.idleTimeoutMs,
   ),
+  connectionMinCount: offable(
+    count,
+    'Connections to each endpoint that are kept open even while nobody asks for them.',
+    POOL_DEFAULTS.connectionMinCount,
+  ),
+  ageMaxMs: offable(milliseconds, 'A connection that is older takes no new requests.', POOL_DEFAULTS.ageMaxMs),
   queueMaxCount: setting(count, 'Requests that wait for a connection. One more: 503.', POOL_DEFAULTS.queueMaxCount),
   queueTimeoutMs: setting(
     milliseconds,
@@ -45,6 +51,11 @@ const pool = {
 } satisfies Record<keyof PoolOptions, z.ZodType>;
 
 const timeouts = {
+  totalMs: offable(
+    milliseconds,
+    'For a request with all its attempts, to the end of the answer. Over it: 504, or the answer breaks off.',
+    TIMEOUT_DEFAULTS.totalMs,
+  ),
   connectMs: setting(
     milliseconds,
     'To accept a connection, and to finish its TLS handshake. Over it another endpoint is tried, then 504.',
@@ -90,7 +101,7 @@ export const upstream = z
       z.array(endpoint).min(1),
       'Where its servers are: URLs, or blocks with `url`. They take turns.',
     ),
-    balance: setting(z.enum(BALANCES), 'Which endpoint is next. `round-robin`: they take turns.', 'round-robin'),
+    balance: setting(z.enum(BALANCE_NAMES), 'Which endpoint is next. `round-robin`: they take turns.', 'round-robin'),
     protocol: setting(
       z.enum(UPSTREAM_PROTOCOLS),
       '`auto`: what an `https://` endpoint prefers of HTTP/2 and HTTP/1.1 (ALPN), and HTTP/1.1 elsewhere. `h2` is spoken without asking where there is no TLS.',

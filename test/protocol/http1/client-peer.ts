@@ -128,6 +128,7 @@ export class ClientPair implements AsyncDisposable, ClientConnectionOwner {
         body: null,
         expectContinue: false,
         upgrade: null,
+        deadlineMs: null,
         trailers: () => (request.body instanceof IncomingBody ? request.body.trailers : null),
         ...request,
       },

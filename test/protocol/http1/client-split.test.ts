@@ -47,6 +47,7 @@ async function outcome(pieces: readonly string[]): Promise<unknown> {
       trailers: () => null,
       expectContinue: false,
       upgrade: null,
+      deadlineMs: null,
     },
     answer,
   );

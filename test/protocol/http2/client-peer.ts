@@ -93,6 +93,7 @@ export class Http2Pair implements AsyncDisposable, ClientConnectionOwner {
         body: null,
         expectContinue: false,
         upgrade: null,
+        deadlineMs: null,
         trailers: () => (body instanceof IncomingBody ? body.trailers : null),
         ...request,
       },

@@ -1,0 +1,67 @@
+import type { Clock } from '../core/clock.ts';
+import type { Failure } from '../core/failure.ts';
+import type { HeaderFields } from '../core/headers.ts';
+import { fullJitterMs } from '../policy/backoff.ts';
+import { hasTimeFor } from '../policy/deadline.ts';
+import { RETRY_BUDGET_DEFAULTS, RetryBudget } from '../policy/retry-budget.ts';
+import { type Attempted, type RetryOptions, retriedAnyway, retriedByRule, retryAfterMs } from './retry.ts';
+
+/** An attempt that has come to nothing. */
+export interface FailedAttempt extends Attempted {
+  readonly deadlineMs: number | null;
+}
+
+/** Decides for all requests of an upstream whether one is sent again, and when. */
+export class Retrier {
+  private readonly options: RetryOptions | null;
+  private readonly budget: RetryBudget | null;
+  private readonly clock: Clock;
+  private readonly random: () => number;
+
+  constructor(options: RetryOptions | null, clock: Clock, random: () => number) {
+    this.options = options;
+    this.clock = clock;
+    this.random = random;
+    const { windowMs } = RETRY_BUDGET_DEFAULTS;
+    this.budget =
+      options === null
+        ? null
+        : new RetryBudget({ budgetRatio: options.budgetRatio, floorPerSec: options.budgetMinPerSec, windowMs });
+  }
+
+  /** A request has come. */
+  begin(): void {
+    this.budget?.deposit(this.clock.now());
+  }
+
+  /** After how long it is sent again; `null`: it is not. */
+  afterFailure(failure: Failure, attempt: FailedAttempt): number | null {
+    const { options } = this;
+    // Once budgets are asked, only what costs an upstream nothing is free: it has not taken the request.
+    if (options === null) return retriedAnyway(failure, attempt) ? 0 : null;
+    if (failure.code !== 'upstream-connect' && attempt.attemptCount === 1 && retriedAnyway(failure, attempt)) return 0;
+    if (!retriedByRule(failure, attempt, options)) return null;
+    return this.afford(attempt, this.pauseMs(attempt, options));
+  }
+
+  /** The same for an answer. What the upstream says in `retry-after` is heeded, when there is time for it. */
+  afterStatus(status: number, headers: HeaderFields, attempt: FailedAttempt): number | null {
+    const { options } = this;
+    if (options === null || !retriedByRule(status, attempt, options)) return null;
+    const askedMs = attempt.elsewhere ? null : retryAfterMs(headers, this.clock.wallMs());
+    if (askedMs !== null && askedMs > options.retryAfterMaxMs) return null;
+    return this.afford(attempt, Math.max(askedMs ?? 0, this.pauseMs(attempt, options)));
+  }
+
+  /** Another endpoint can be asked at once; the same one is given time. */
+  private pauseMs({ elsewhere, attemptCount }: Attempted, { backoffMs, backoffMaxMs }: RetryOptions): number {
+    if (elsewhere) return 0;
+    return fullJitterMs(attemptCount - 1, { baseMs: backoffMs, maxMs: backoffMaxMs }, this.random());
+  }
+
+  private afford({ deadlineMs }: FailedAttempt, delayMs: number): number | null {
+    const nowMs = this.clock.now();
+    if (!hasTimeFor(deadlineMs ?? Number.POSITIVE_INFINITY, delayMs, 0, nowMs)) return null;
+    return this.budget?.withdraw(nowMs) === true ? delayMs : null;
+  }
+}

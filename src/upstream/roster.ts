@@ -1,0 +1,189 @@
+import type { Balancer } from '../policy/balance/candidate.ts';
+import { drawShare, type SpillOptions, type Strength, tierShares, zoneShares } from '../policy/tiers.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** The endpoints of one tier in one zone, and whose turn it is among them. */
+interface Division {
+  readonly zone: string;
+  readonly members: Set<Endpoint>;
+  readonly balancer: Balancer<Endpoint>;
+}
+
+interface Tier {
+  readonly priority: number;
+  readonly divisions: Division[];
+  zoneRatios: readonly number[];
+}
+
+/** What decides where requests go. */
+export interface RosterOptions {
+  readonly newBalancer: () => Balancer<Endpoint>;
+  readonly spill: SpillOptions;
+  /** The zone that we are in; empty: in none. */
+  readonly zone: string;
+  readonly random: () => number;
+}
+
+/**
+ * The endpoints of an upstream and whose turn it is: first which tier and zone, by what they can carry, then which
+ * endpoint there, by the balancing policy. Tiers and zones are looked at again only when somebody comes, goes, or changes
+ * how he stands.
+ */
+export class Roster {
+  /** Everybody; also those that leave, until their last request is answered. */
+  readonly all = new Set<Endpoint>();
+  private readonly byId = new Map<string, Endpoint>();
+  private readonly options: RosterOptions;
+  private readonly leaving = new Map<Endpoint, PromiseWithResolvers<void>>();
+  private tiers: Tier[] = [];
+  private tierRatios: readonly number[] = [];
+
+  constructor(options: RosterOptions) {
+    this.options = options;
+  }
+
+  add(endpoint: Endpoint): void {
+    this.all.add(endpoint);
+    this.byId.set(endpoint.id, endpoint);
+    this.review();
+  }
+
+  /** Those that take part, by their id. */
+  get present(): ReadonlyMap<string, Endpoint> {
+    return this.byId;
+  }
+
+  /** It takes no new requests. */
+  leave(endpoint: Endpoint): void {
+    endpoint.draining = true;
+    this.byId.delete(endpoint.id);
+    this.review();
+  }
+
+  /** It is gone. */
+  forget(endpoint: Endpoint): void {
+    this.all.delete(endpoint);
+    this.leaving.get(endpoint)?.resolve();
+    this.leaving.delete(endpoint);
+  }
+
+  /** Resolves when an endpoint that leaves is gone. */
+  gone(endpoint: Endpoint): Promise<void> {
+    if (!this.all.has(endpoint)) return Promise.resolve();
+    const leaving = this.leaving.get(endpoint) ?? Promise.withResolvers<void>();
+    this.leaving.set(endpoint, leaving);
+    return leaving.promise;
+  }
+
+  /** Its load or its weight has changed. */
+  update(endpoint: Endpoint): void {
+    this.divisionOf(endpoint)?.balancer.update(endpoint);
+  }
+
+  /** Whose turn it is among those that are `usable`; `null` when nobody is. */
+  pick(usable: (endpoint: Endpoint) => boolean, key: number | null): Endpoint | null {
+    const { random } = this.options;
+    const { tiers } = this;
+    const only = tiers[0];
+    if (only === undefined) return null;
+    if (tiers.length === 1 && only.divisions.length === 1) {
+      return only.divisions[0]?.balancer.pick(usable, key, random) ?? null;
+    }
+    const drawn = tiers[drawShare(this.tierRatios, random())] ?? only;
+    const first = this.pickInTier(drawn, usable, key);
+    if (first !== null) return first;
+    for (const tier of tiers) {
+      const endpoint = tier === drawn ? null : this.pickInTier(tier, usable, key);
+      if (endpoint !== null) return endpoint;
+    }
+    return null;
+  }
+
+  private pickInTier(tier: Tier, usable: (endpoint: Endpoint) => boolean, key: number | null): Endpoint | null {
+    const { random } = this.options;
+    const drawn = tier.divisions[drawShare(tier.zoneRatios, random())];
+    const first = drawn?.balancer.pick(usable, key, random) ?? null;
+    if (first !== null) return first;
+    for (const division of tier.divisions) {
+      const endpoint = division === drawn ? null : division.balancer.pick(usable, key, random);
+      if (endpoint !== null) return endpoint;
+    }
+    return null;
+  }
+
+  /** Whether there is one among those that take requests. */
+  some(test: (endpoint: Endpoint) => boolean): boolean {
+    return this.tiers.some(({ divisions }) => divisions.some(({ members }) => [...members].some(test)));
+  }
+
+  /** Somebody has come, left, or stands otherwise than before: who takes requests, and what each tier and zone takes. */
+  review(): void {
+    const active = [...this.byId.values()];
+    const priorities = [...new Set(active.map(({ traits }) => traits.priority))].sort((a, b) => a - b);
+    const strengths = priorities.map((priority) =>
+      strength(active.filter(({ traits }) => traits.priority === priority)),
+    );
+    const shares = tierShares(strengths, this.options.spill);
+    this.tierRatios = shares.map(({ ratio }) => ratio);
+    this.tiers = priorities.map((priority, index) => {
+      const members = active.filter(({ traits }) => traits.priority === priority);
+      const before = this.tiers.find((tier) => tier.priority === priority);
+      return this.reviewTier(priority, members, shares[index]?.panics === true, before);
+    });
+  }
+
+  private reviewTier(priority: number, members: readonly Endpoint[], panics: boolean, before: Tier | undefined): Tier {
+    const zones = [...new Set(members.map(({ traits }) => traits.zone))];
+    const divisions = zones.map((zone): Division => {
+      const known = before?.divisions.find((division) => division.zone === zone);
+      const division = known ?? { zone, members: new Set(), balancer: this.options.newBalancer() };
+      const inZone = members.filter(({ traits }) => traits.zone === zone);
+      // In a panic everybody is asked: the few that stand well would fall next.
+      enlist(division, new Set(panics ? inZone : bestOf(inZone)));
+      return division;
+    });
+    const strengths = zones.map((zone) => strength(members.filter(({ traits }) => traits.zone === zone)));
+    return {
+      priority,
+      divisions,
+      zoneRatios: zoneShares(strengths, zones.indexOf(this.options.zone), this.options.spill),
+    };
+  }
+
+  private divisionOf({ traits }: Endpoint): Division | undefined {
+    const { tiers } = this;
+    const tier = tiers.length === 1 ? tiers[0] : tiers.find(({ priority }) => priority === traits.priority);
+    if (tier === undefined) return undefined;
+    return tier.divisions.length === 1 ? tier.divisions[0] : tier.divisions.find(({ zone }) => zone === traits.zone);
+  }
+}
+
+/** Makes these, and only these, the members of a division. */
+function enlist({ members, balancer }: Division, wanted: ReadonlySet<Endpoint>): void {
+  for (const endpoint of members) {
+    if (wanted.has(endpoint)) continue;
+    members.delete(endpoint);
+    balancer.remove(endpoint);
+  }
+  for (const endpoint of wanted) {
+    if (members.has(endpoint)) continue;
+    members.add(endpoint);
+    balancer.add(endpoint);
+  }
+}
+
+/** Those that stand well; where nobody does, those that are degraded. */
+function bestOf(endpoints: readonly Endpoint[]): Endpoint[] {
+  const well = endpoints.filter(({ standing }) => standing.rank === 'well');
+  return well.length > 0 ? well : endpoints.filter(({ standing }) => standing.rank === 'degraded');
+}
+
+function strength(endpoints: readonly Endpoint[]): Strength {
+  let totalWeight = 0;
+  let healthyWeight = 0;
+  for (const { traits, standing } of endpoints) {
+    totalWeight += traits.weight;
+    if (standing.rank !== 'out') healthyWeight += traits.weight;
+  }
+  return { totalWeight, healthyWeight };
+}

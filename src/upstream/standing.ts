@@ -1,0 +1,160 @@
+import type { Clock } from '../core/clock.ts';
+import type { Failure } from '../core/failure.ts';
+import { Breaker, type BreakerOptions, type CallOutcome, callCounts } from '../policy/breaker.ts';
+import { Ewma } from '../policy/ewma.ts';
+import { Health, type HealthOptions, type HealthState } from '../policy/health.ts';
+import { type Outlier, OutlierGroup, type OutlierOptions } from '../policy/outlier.ts';
+import type { WindowCounts } from '../policy/window.ts';
+
+/** By what endpoints are judged; `null` is off. */
+export interface JudgeOptions {
+  readonly breaker: BreakerOptions | null;
+  readonly passive: OutlierOptions | null;
+  readonly active: (HealthOptions & { readonly unknownTakesRequests: boolean }) | null;
+  /** Somebody wants to know how long answers take. */
+  readonly measuresLatency: boolean;
+}
+
+/** How well an endpoint stands: `degraded` ones are asked when nobody stands well, those that are `out` never. */
+export type Rank = 'well' | 'degraded' | 'out';
+
+/** A call that ended so is nobody's fault but the client's. */
+const NOBODYS_FAULT: ReadonlySet<string> = new Set(['client', 'server']);
+
+/** What the endpoints of one upstream are judged by together. */
+export class Judge {
+  readonly options: JudgeOptions;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly outliers: OutlierGroup | null;
+  private readonly calls: WindowCounts | null;
+
+  constructor(options: JudgeOptions, clock: Clock, random: () => number) {
+    this.options = options;
+    this.clock = clock;
+    this.random = random;
+    this.outliers = options.passive === null ? null : new OutlierGroup(options.passive);
+    this.calls = options.breaker === null ? null : callCounts(options.breaker.windowMs);
+  }
+
+  newBreaker(): Breaker | null {
+    const { breaker } = this.options;
+    return breaker === null ? null : new Breaker(breaker, this.calls, this.random);
+  }
+}
+
+/** How one endpoint has done so far, and whether it may be asked. */
+export class Standing {
+  readonly breaker: Breaker | null;
+  readonly health: Health | null;
+  private readonly judge: Judge;
+  private readonly outlier: Outlier | null;
+  private readonly latency: Ewma | null;
+  private readonly onChange: () => void;
+  private current: Rank;
+
+  /** `onChange` is called when its rank is another than before. */
+  constructor(judge: Judge, onChange: () => void) {
+    const { active, measuresLatency } = judge.options;
+    this.judge = judge;
+    this.onChange = onChange;
+    this.breaker = judge.newBreaker();
+    this.outlier = judge.outliers?.join() ?? null;
+    this.latency = measuresLatency ? new Ewma() : null;
+    const nowMs = judge.clock.now();
+    this.health = active === null ? null : new Health(active, judge.random, nowMs);
+    this.current = this.rankAt(nowMs);
+  }
+
+  get rank(): Rank {
+    return this.current;
+  }
+
+  get latencyMs(): number | null {
+    return this.latency?.latencyMs ?? null;
+  }
+
+  get healthState(): HealthState {
+    return this.health?.state ?? 'unknown';
+  }
+
+  /** Until when it is ejected for its answers; `null` when it is not. */
+  get ejectedUntilMs(): number | null {
+    const { outlier } = this;
+    return outlier?.isEjected(this.judge.clock.now()) === true ? outlier.ejectedUntilMs : null;
+  }
+
+  /** Whether its breaker lets a call through now. */
+  mayCall(clock: Clock): boolean {
+    return this.breaker === null || this.breaker.wouldAdmit(clock.now());
+  }
+
+  /** A call to it begins; `null` when nobody wants to know how it ends. */
+  begin(): Call | null {
+    if (this.breaker === null && this.outlier === null && this.latency === null) return null;
+    const nowMs = this.judge.clock.now();
+    return new Call(this, this.breaker?.admit(nowMs) ?? 0, nowMs);
+  }
+
+  /** A call has ended. */
+  observe(call: Call, outcome: CallOutcome, local: boolean): void {
+    const nowMs = this.judge.clock.now();
+    const durationMs = nowMs - call.sinceMs;
+    this.breaker?.observe(call.ticket, outcome, durationMs, nowMs);
+    if (outcome === 'none') return;
+    if (outcome === 'success') this.latency?.observe(durationMs, nowMs);
+    const answer = outcome === 'success' ? 'success' : local ? 'local-fault' : 'failure';
+    if (this.outlier?.observe(answer, durationMs, nowMs) === true) this.review(nowMs);
+  }
+
+  /** Looks again at what time may have changed, or a probe. */
+  review(nowMs: number): void {
+    const rank = this.rankAt(nowMs);
+    if (rank === this.current) return;
+    this.current = rank;
+    this.onChange();
+  }
+
+  private rankAt(nowMs: number): Rank {
+    if (this.outlier?.isEjected(nowMs) === true) return 'out';
+    const state = this.healthState;
+    if (state === 'unhealthy') return 'out';
+    if (state === 'unknown' && this.judge.options.active?.unknownTakesRequests === false) return 'out';
+    return state === 'degraded' ? 'degraded' : 'well';
+  }
+
+  /** It is no endpoint of its upstream any more. */
+  leave(): void {
+    if (this.outlier !== null) this.judge.outliers?.leave(this.outlier);
+  }
+}
+
+/** One call to an endpoint, from when it was chosen to the head of its answer. Its end is told exactly once. */
+export class Call {
+  readonly standing: Standing;
+  /** What its breaker has given it. */
+  readonly ticket: number;
+  readonly sinceMs: number;
+
+  constructor(standing: Standing, ticket: number, sinceMs: number) {
+    this.standing = standing;
+    this.ticket = ticket;
+    this.sinceMs = sinceMs;
+  }
+
+  /** A 501 or 505 is about the request (RFC 9110 §15.6). */
+  answered(status: number): void {
+    const failed = status >= 500 && status !== 501 && status !== 505;
+    this.standing.observe(this, failed ? 'failure' : 'success', false);
+  }
+
+  failed(failure: Failure): void {
+    if (NOBODYS_FAULT.has(failure.blame)) this.abandoned();
+    else this.standing.observe(this, 'failure', failure.code !== 'upstream-invalid');
+  }
+
+  /** It came to nothing, and that says nothing about the endpoint. */
+  abandoned(): void {
+    this.standing.observe(this, 'none', false);
+  }
+}
