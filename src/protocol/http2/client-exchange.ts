@@ -203,6 +203,10 @@ export class ClientExchange implements StreamObserver {
   }
 
   onReset(code: string, byPeer: boolean): void {
+    // Node's servers put RST_STREAM NO_ERROR in the place of an END_STREAM that had to wait for a window.
+    if (byPeer && code === 'NO_ERROR' && !this.stream.remoteEnded && this.stream.lengthReached) {
+      this.stream.endRemote(null);
+    }
     // An answer that is complete stays so, whatever becomes of the request (RFC 9113 §8.1).
     const complete = this.stream.remoteEnded && this.head !== null && this.tunnel === null;
     if (complete && this.failure === null) this.finish(null);

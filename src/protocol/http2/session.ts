@@ -34,6 +34,8 @@ const REMEMBERED_RESET_COUNT = 256;
 const DATA_MAX_BYTES = 16_384;
 /** A DATA frame smaller than this, cut so by the peer's window, is a crumb. */
 const CRUMB_BYTES = 256;
+/** So much DATA explains one more: windows of a download end where they end, now and then just short of a frame. */
+const BYTES_PER_CRUMB = 8192;
 /** WINDOW_UPDATE frames that one DATA frame explains. */
 const UPDATES_PER_DATA = 4;
 
@@ -282,6 +284,7 @@ export class Session implements StreamOwner {
     this.sendWindowBytes -= bytes;
     stream.sendWindowBytes -= bytes;
     this.guard.earn('windowUpdates', UPDATES_PER_DATA);
+    this.guard.earn('crumbs', bytes / BYTES_PER_CRUMB);
     // Who estimates the bandwidth sends one with what it takes.
     this.guard.earn('pings', 1);
   }

@@ -120,6 +120,11 @@ export class Http2Stream implements BodyOwner, SenderOwner, Schedulable {
     this.body?.finish(trailers);
   }
 
+  /** All that its content-length has promised is here, though its end is not. */
+  get lengthReached(): boolean {
+    return this.body !== null && this.expectedBytes !== null && this.receivedBytes === this.expectedBytes;
+  }
+
   demand(): void {
     this.flowing = true;
     this.creditRead();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { BUDGETS } from '../../../src/protocol/http2/guard.ts';
 import type { Http2Options } from '../../../src/protocol/http2/options.ts';
 import {
   data,
@@ -74,6 +75,20 @@ test('a window may become negative, and must be made good before more is sent (R
   assert.deepEqual(await dataSizes(wire), []);
   wire.send(windowUpdate(1, 1));
   assert.deepEqual(await dataSizes(wire), [1]);
+});
+
+test('a download whose windows end just short of a frame is no attack, however long it takes', async (t) => {
+  const rounds = 2 * BUDGETS.crumbs.burstCount;
+  const on = await Http2Served.start(t, () => ({ status: 200, body: Buffer.alloc(rounds * 8200) }));
+  const wire = await on.open(window(8191));
+  wire.send(windowUpdate(0, 16_777_216), headers(1, GET));
+  await wire.frame(TYPE.DATA);
+  for (let round = 0; round < rounds; round += 1) {
+    wire.send(windowUpdate(1, 1));
+    assert.equal((await wire.frame(TYPE.DATA)).payload.length, 1);
+    wire.send(windowUpdate(1, 8191));
+    assert.equal((await wire.frame(TYPE.DATA)).payload.length, 8191);
+  }
 });
 
 test('a window that becomes negative while DATA waits for its turn keeps them back (RFC 9113 §6.9.2)', async (t) => {

@@ -52,6 +52,31 @@ test('a reset after a complete answer ends the rest of the request, and nothing 
   assert.equal((await pair.exchange({}, headers(3, status(200)))).status, 200);
 });
 
+test('an answer with all of its length is complete when NO_ERROR ends it; a shorter one, or one without a length, is cut off', async () => {
+  await using pair = await Http2Pair.open();
+  const answered = (id: number, text: string, length: string | null) =>
+    pair.exchange(
+      {},
+      headers(id, length === null ? status(200) : [...status(200), ['content-length', length]], END_HEADERS),
+      data(id, text, 0),
+    );
+  const whole = await answered(1, 'all of it', '9');
+  pair.server.send(rstStream(1, CODE.NO_ERROR));
+  await turns();
+  assert.equal(await whole.text(), 'all of it', 'also when it is read later');
+  const failing = await answered(3, 'all of it', '9');
+  pair.server.send(rstStream(3, CODE.INTERNAL_ERROR));
+  await assert.rejects(failing.text(), { code: 'upstream-truncated' });
+  for (const [id, length] of [
+    [5, '10'],
+    [7, null],
+  ] as const) {
+    const cut = await answered(id, 'all of it', length);
+    pair.server.send(rstStream(id, CODE.NO_ERROR));
+    await assert.rejects(cut.text(), { code: 'upstream-truncated' });
+  }
+});
+
 test('a complete answer ends the upload that it does not wait for', async () => {
   await using pair = await Http2Pair.open();
   const body = arrivingBody();
