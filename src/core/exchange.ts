@@ -36,6 +36,8 @@ export abstract class RunningExchange implements Exchange, RequestInFlight {
   readonly sinceMs: number;
   private controller: AbortController | null = null;
   private listeners: ((failure: Failure) => void)[] | null = null;
+  private doneListeners: (() => void)[] | null = null;
+  private over = false;
 
   constructor(body: IncomingBody | null, sinceMs: number) {
     this.body = body;
@@ -71,6 +73,25 @@ export abstract class RunningExchange implements Exchange, RequestInFlight {
     const { listeners } = this;
     this.listeners = null;
     if (listeners !== null) for (const listener of listeners) listener(failure);
+  }
+
+  onDone(listener: () => void): void {
+    if (this.over) {
+      listener();
+      return;
+    }
+    this.doneListeners ??= [];
+    this.doneListeners.push(listener);
+  }
+
+  /** The request is over: gives its leave back, and tells who waits for it. Only the first call counts. */
+  conclude(): void {
+    if (this.over) return;
+    this.over = true;
+    this.admission?.end();
+    const { doneListeners } = this;
+    this.doneListeners = null;
+    if (doneListeners !== null) for (const listener of doneListeners) listener();
   }
 
   /** Answers with this response, or with why it cannot be sent. */

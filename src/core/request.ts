@@ -16,6 +16,8 @@ export interface Exchange {
   onAbort(listener: (failure: Failure) => void): void;
   /** Ends the request early: the signal aborts and body reads reject with this failure. */
   abort(failure: Failure): void;
+  /** Calls `listener` once the answer has been sent to its end, or never will be. */
+  onDone(listener: () => void): void;
   /** Sends a 1xx response now; nothing to an HTTP/1.0 client. */
   inform(response: InformationalResponse): void;
   /** A name for this request that is unique in this process. */
@@ -121,6 +123,14 @@ export class HttpRequest extends FetchRequestDefaults {
   /** Ends the request early: the signal aborts, and body reads reject with this failure. */
   abort(failure: Failure): void {
     this.exchange.abort(failure);
+  }
+
+  /**
+   * Calls `listener` once the request is over: the body of the answer has been sent to its end, or never will be; for a
+   * connection that is taken over, when that happens. At once when it is over already. The handler may still be running.
+   */
+  onDone(listener: () => void): void {
+    this.exchange.onDone(listener);
   }
 
   /** Sends an informational response, such as 103 Early Hints, before the answer. */

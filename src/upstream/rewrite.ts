@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { Failure } from '../core/failure.ts';
 import { HeaderFields, HOP_BY_HOP } from '../core/headers.ts';
 import type { HttpRequest, Protocol } from '../core/request.ts';
+import { TrustedProxies } from '../core/trusted-proxies.ts';
 import { type ForwardedStyle, forwardedLines } from './forwarded.ts';
-import { TrustedProxies } from './trusted.ts';
 
 /** How requests and responses change on their way through the proxy. */
 export interface RewriteOptions {

@@ -14,6 +14,8 @@ export class FakeExchange implements Exchange {
   readonly upgrade: string | null;
   private readonly controller = new AbortController();
   private readonly listeners: ((failure: Failure) => void)[] = [];
+  private readonly doneListeners: (() => void)[] = [];
+  private over = false;
   private readonly body: IncomingBody | null;
 
   constructor(body: IncomingBody | null = null, upgrade: string | null = null) {
@@ -35,6 +37,18 @@ export class FakeExchange implements Exchange {
     this.controller.abort(failure);
     this.body?.fail(failure);
     for (const listener of this.listeners) listener(failure);
+  }
+
+  onDone(listener: () => void): void {
+    if (this.over) listener();
+    else this.doneListeners.push(listener);
+  }
+
+  /** As an engine does when the answer has been sent, or the client has gone. */
+  conclude(): void {
+    if (this.over) return;
+    this.over = true;
+    for (const listener of this.doneListeners) listener();
   }
 
   inform(response: InformationalResponse): void {

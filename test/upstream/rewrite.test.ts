@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../../src/core/failure.ts';
 import { HeaderFields } from '../../src/core/headers.ts';
+import { TrustedProxies } from '../../src/core/trusted-proxies.ts';
 import { PROXY_DEFAULTS } from '../../src/upstream/forward.ts';
 import { oneHopLess, ownPseudonym, passedTrailers, Rewrite, type RewriteOptions } from '../../src/upstream/rewrite.ts';
-import { TrustedProxies } from '../../src/upstream/trusted.ts';
 import { makeRequest, type RequestParts } from '../support/request.ts';
 
 const rewrite = (options: Partial<RewriteOptions> = {}): Rewrite =>

@@ -244,7 +244,7 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
     if (exchange.stage === 'done') return;
     exchange.stage = 'done';
     this.exchange = null;
-    exchange.admission?.end();
+    exchange.conclude();
     if (ended.heard) {
       const { method, target, status, sinceMs } = exchange;
       const durationMs = this.connection.service.clock.now() - sinceMs;

@@ -223,7 +223,7 @@ export class Requests implements ExchangeOwner {
 
   /** The request is over. What a tunnel does from then on is no part of it. */
   private release(exchange: Http2Exchange): void {
-    exchange.admission?.end();
+    exchange.conclude();
     exchange.admission = null;
     if (exchange.request === null || !ended.heard) return;
     const { method, target, status, sinceMs } = exchange;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { HeaderFields, isToken } from '../../core/headers.ts';
+import { TrustedProxies } from '../../core/trusted-proxies.ts';
 import { PROXY_DEFAULTS, type ProxyOptions } from '../../upstream/forward.ts';
-import { TrustedProxies } from '../../upstream/trusted.ts';
 import { checkUpgrades } from '../../upstream/upgrade.ts';
 import { parseHost } from '../../web/host.ts';
 import { BODY_LIMIT_DEFAULTS } from '../../web/layers/body-limit.ts';
