@@ -25,11 +25,11 @@ export class SectionBlocks {
     if (known !== undefined) return known;
     const versionBefore = encoder.version;
     const block = encoder.encode(lowerPairs(fields));
-    // A block that has filled the table is good once: the next one names what this one has put there.
-    if (encoder.version === versionBefore) {
-      if (sections.size >= REMEMBERED_COUNT) sections.clear();
-      sections.set(fields, block);
-    }
+    // A block that has filled the table is good once: the next one names what this one has put there. And what those
+    // before it named is elsewhere now.
+    const same = encoder.version === versionBefore;
+    if (!same || sections.size >= REMEMBERED_COUNT) sections.clear();
+    if (same) sections.set(fields, block);
     this.version = encoder.version;
     return block;
   }

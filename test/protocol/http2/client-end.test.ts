@@ -107,7 +107,7 @@ test('GOAWAY: what the server has not taken goes elsewhere, what it has is answe
   pair.server.send(data(3, 'late'));
   assert.equal(await second.text(), 'late');
   assert.equal(pair.closeReason, 'goaway');
-  assert.equal(pair.freeCount, 0);
+  assert.equal(pair.connection.availableCount, 0);
   assert.equal(await pair.server.closed(), 'fin');
 });
 

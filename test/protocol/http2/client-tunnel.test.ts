@@ -14,6 +14,7 @@ import {
   SETTING,
   settings,
   TYPE,
+  windowUpdate,
 } from '../../support/http2-frames.ts';
 import { turns, until } from '../../upstream/scripted.ts';
 import type { Answer } from '../http1/client-peer.ts';
@@ -63,6 +64,16 @@ test('an upgrade is an extended CONNECT, and its stream a tunnel both ways (RFC 
   pair.server.send(data(1, ''));
   await once(tunnel, 'close');
   assert.equal(pair.connection.life.liveCount, 0);
+});
+
+test('a tunnel has no deadline of ours, not even where its server takes nothing', async () => {
+  await using pair = await Http2Pair.open({ announced: [...ANNOUNCED, [SETTING.INITIAL_WINDOW_SIZE, 0]] });
+  const tunnel = tunnelOf(await pair.exchange(UPGRADE, headers(1, status(200), END_HEADERS)));
+  tunnel.write('waits');
+  await turns();
+  pair.pass(300_000);
+  pair.server.send(windowUpdate(1, 5));
+  assert.equal((await pair.server.frame(TYPE.DATA)).payload.toString(), 'waits');
 });
 
 test('an upgrade waits for the settings of the server; one that does not know it is not asked (RFC 8441 §3)', async () => {

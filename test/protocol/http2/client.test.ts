@@ -15,6 +15,7 @@ import {
   settings,
   TYPE,
   u32,
+  WHOLE,
 } from '../../support/http2-frames.ts';
 import { arrivingBody } from '../../support/request.ts';
 import { turns, until } from '../../upstream/scripted.ts';
@@ -86,6 +87,23 @@ test('what repeats in requests is sent in a few bytes, and is the same to the se
     assert.deepEqual(fields?.slice(5), [...more]);
   }
   assert.ok((sizes[0] ?? 0) > 50 && (sizes[3] ?? 0) < 12, sizes.join(' '));
+  // What the table holds has moved on when the first ones come again.
+  for (const fields of [HeaderFields.from({ 'x-other': 'a value that is kept' }), more]) {
+    pair.send({ headers: fields });
+    assert.deepEqual((await pair.server.frame(TYPE.HEADERS)).fields?.slice(5), [...fields]);
+  }
+});
+
+test('the same octets are another head when the table of the server has changed (RFC 7541 §2.3.2)', async () => {
+  await using pair = await Http2Pair.open();
+  const kept = (value: string): Buffer => Buffer.from(`\x88\x40\x03x-a\x01${value}`, 'latin1');
+  const indexed = Buffer.from([0x88, 0xbe]);
+  const values: (string | null)[] = [];
+  for (const [i, block] of [kept('1'), indexed, indexed, kept('2'), indexed].entries()) {
+    const answer = await pair.exchange({}, frame(TYPE.HEADERS, WHOLE, 2 * i + 1, block));
+    values.push(answer.headers.get('x-a'));
+  }
+  assert.deepEqual(values, ['1', '1', '1', '2', '2']);
 });
 
 test('many requests are under way at once, and their answers come in any order, also interleaved', async () => {
@@ -168,6 +186,11 @@ test('informational answers are told, and are not the answer (RFC 9110 §15.2)',
   assert.equal(answer.status, 200);
 });
 
+test('101 does not exist in HTTP/2 (RFC 9113 §8.6)', async () => {
+  await using pair = await Http2Pair.open();
+  assert.equal((await pair.exchange({}, headers(1, status(101), END_HEADERS))).code(), 'upstream-invalid');
+});
+
 test('answers to HEAD, 204 and 304 have no body whatever their fields say (RFC 9110 §6.4.1)', async () => {
   await using pair = await Http2Pair.open();
   let id = 1;
@@ -208,7 +231,6 @@ const MALFORMED: readonly (readonly [string, readonly Field[]])[] = [
   ],
   ['a pseudo-field of requests', status(200, [':path', '/'])],
   ['an unknown pseudo-field', status(200, [':x', '1'])],
-  ['101', status(101)],
   ['an upper-case name', status(200, ['X-A', '1'])],
   ['a field of the connection', status(200, ['connection', 'close'])],
   ['a transfer coding', status(200, ['transfer-encoding', 'chunked'])],
@@ -325,11 +347,22 @@ test('a body is held back until the server asks for it, or does not answer (RFC 
   }
 });
 
+test('a body that is all here is not held back', async () => {
+  await using pair = await Http2Pair.open();
+  pair.send({ method: 'PUT', body: Buffer.from('here'), expectContinue: true });
+  const { fields } = await pair.server.frame(TYPE.HEADERS);
+  assert.ok(fields?.every(([name]) => name !== 'expect'));
+  assert.equal((await pair.server.frame(TYPE.DATA)).payload.toString(), 'here');
+});
+
 test('a body that was held and not asked for is not sent, and is still there for somebody else', async () => {
   await using pair = await Http2Pair.open();
   const body = arrivingBody(4);
-  const answer = await pair.exchange({ method: 'PUT', body, expectContinue: true }, headers(1, status(417)));
+  const begun = headers(1, status(417), END_HEADERS);
+  const answer = await pair.exchange({ method: 'PUT', body, expectContinue: true }, begun);
   assert.equal(answer.status, 417);
+  pair.pass(1500);
+  pair.server.send(data(1, ''));
   assert.equal(await resetOf(pair.server, 1), CODE.NO_ERROR);
   assert.ok(!body.used && body.failure === null);
 });
