@@ -92,6 +92,8 @@ test('what repeats in requests is sent in a few bytes, and is the same to the se
     pair.send({ headers: fields });
     assert.deepEqual((await pair.server.frame(TYPE.HEADERS)).fields?.slice(5), [...fields]);
   }
+  pair.send({ headers: more, authority: 'other.example' });
+  assert.deepEqual((await pair.server.frame(TYPE.HEADERS)).fields?.slice(5), [...more]);
 });
 
 test('the same octets are another head when the table of the server has changed (RFC 7541 §2.3.2)', async () => {
