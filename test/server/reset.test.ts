@@ -6,6 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { reply, type Server, serve } from '../../src/index.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { eventually, turns } from '../support/wire.ts';
+
+/** Reads once and never again. */
+const deaf = { buffer: new Uint8Array(16), callback: () => false };
 
 /** Says something, then goes on when told to. */
 function halting(): { handler: () => ReturnType<typeof reply.stream>; goOn: (error?: Error) => void } {
@@ -51,4 +56,23 @@ test('a streamed answer that fails on a unix socket, which knows no reset, close
   goOn(new Error('the source broke'));
   await once(socket.resume(), 'close');
   assert.deepEqual(server.status().listeners[0]?.closed, { 'response-broken': 1 });
+});
+
+test('a connection that is cut off while its end is under way, behind bytes that the client does not take, is closed', async (t) => {
+  const clock = new ManualClock();
+  const limits = { writeStallTimeoutMs: 1000 };
+  const handler = () => reply.bytes(Buffer.alloc(20_000_000));
+  const server = await serve({ listeners: [{ bind: '127.0.0.1:0', limits }], handler, clock });
+  t.after(() => server.close());
+  const socket = createConnection({ port: server.listeners[0]?.address.port ?? 0, onread: deaf });
+  t.after(() => socket.destroy());
+  socket.on('error', () => undefined);
+  socket.write('GET / HTTP/1.0\r\n\r\n');
+  await eventually(() => server.status().requests.served === 1);
+  for (let passedMs = 0; passedMs < 3000; passedMs += 250) {
+    clock.advance(250);
+    await turns(3);
+  }
+  await eventually(() => server.status().connections.total === 0);
+  assert.deepEqual(server.status().listeners[0]?.closed, { 'write-stall': 1 });
 });
