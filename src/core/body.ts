@@ -1,5 +1,6 @@
 import { Failure } from './failure.ts';
 import type { HeaderFields } from './headers.ts';
+import { Pieces } from './pieces.ts';
 
 /** Takes a body as it arrives. `end` or `fail` is called once, and nothing after it. */
 export interface BodySink {
@@ -49,7 +50,7 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   /** All of it has arrived. */
   complete = false;
   failure: Error | null = null;
-  private held: Uint8Array[] = [];
+  private readonly held = new Pieces();
   private sink: BodySink | null = null;
   private reading = false;
   private wholeForm: Promise<Uint8Array> | null = null;
@@ -81,9 +82,7 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
 
   /** Bytes that have arrived and nobody has taken yet. */
   get heldBytes(): number {
-    let bytes = 0;
-    for (const chunk of this.held) bytes += chunk.length;
-    return bytes;
+    return this.held.byteCount;
   }
 
   /** Somebody reads it or has read it. */
@@ -110,7 +109,7 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
     const { sink } = this;
     const { memory } = this.owner;
     if (sink === null) {
-      this.held.push(memory === undefined ? chunk : memory.keep(chunk));
+      if (!this.held.merge(chunk)) this.held.add(memory === undefined ? chunk : memory.keep(chunk));
       return;
     }
     const passing = memory === undefined || sink.holdsBytes === false;
@@ -133,7 +132,7 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   fail(error: Error): void {
     if (this.complete || this.failure !== null) return;
     this.failure = error;
-    this.held = [];
+    this.held.take();
     const { sink } = this;
     this.sink = null;
     sink?.fail(error);
@@ -148,8 +147,7 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
       sink.fail(this.failure);
       return;
     }
-    const { held } = this;
-    this.held = [];
+    const held = this.held.take();
     this.sink = sink;
     let room = true;
     for (const chunk of held) room = sink.write(chunk) && room;
@@ -180,7 +178,7 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
     this.reading = true;
     if (this.complete || this.failure !== null) return;
     this.sink = null;
-    this.held = [];
+    this.held.take();
     this.failure = new TypeError('the body was cancelled');
     this.owner.abandon();
   }
@@ -190,9 +188,9 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
     if (!this.complete || this.reading) return null;
     this.admit();
     this.reading = true;
-    const bytes = joined(this.held);
-    for (const chunk of this.held) this.owner.memory?.pin(chunk);
-    this.held = [];
+    const held = this.held.take();
+    const bytes = joined(held);
+    for (const chunk of held) this.owner.memory?.pin(chunk);
     this.wholeForm = Promise.resolve(bytes);
     return bytes;
   }
@@ -203,13 +201,13 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
       const taken = this.takeWhole();
       if (taken !== null) return Promise.resolve(taken);
       this.wholeForm = new Promise((resolve, reject) => {
-        const chunks: Uint8Array[] = [];
+        const pieces = new Pieces();
         this.consume({
           write(chunk) {
-            chunks.push(chunk);
+            if (!pieces.merge(chunk)) pieces.add(chunk);
             return true;
           },
-          end: () => resolve(joined(chunks)),
+          end: () => resolve(joined(pieces.take())),
           fail: reject,
         });
       });
@@ -220,7 +218,7 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   /** Resolves when all of it is here, and still unread: its reader then has it at once. */
   gather(): Promise<void> {
     return this.whole().then((bytes) => {
-      this.held = [bytes];
+      this.held.add(bytes);
       this.wholeForm = null;
       this.reading = false;
     });
