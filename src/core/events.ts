@@ -25,11 +25,30 @@ export interface Events {
   'request:refuse': { connectionId: number; peer: string; code: string; status: number };
   /** A handler or a body failed; `error` is what was thrown. */
   'request:error': { requestId: string; method: string; target: string; error: unknown };
+  /** A layer lets a request pass that it could have refused; `waitMs` is how long it was or will be held back. */
+  'limit:admit': LimitDecision & { waitMs: number };
+  /** A layer refused a request. */
+  'limit:refuse': LimitDecision & { reason: LimitReason; retryAfterMs: number };
+  /** An adaptive limit has changed. */
+  'limit:change': { name: string; limitCount: number };
   'drain:stage': { server: string; stage: 'notice' | 'refuse' | 'finish' | 'force' | 'done'; liveCount: number };
   'slots:reconcile': { listener: string; releasedConnectionCount: number; releasedRequestCount: number };
   'upstream:connect': { upstream: string; endpoint: string };
   'upstream:close': { upstream: string; endpoint: string; reason: string };
   'upstream:retry': { upstream: string; endpoint: string; code: string };
+}
+
+/** Why a request was refused by a limit. `shed`: less important than others. `codel`: it has waited too long in a queue that stands. */
+export type LimitReason = 'rate' | 'queue-full' | 'queue-timeout' | 'codel' | 'shed';
+
+/** Whom a limit has decided about. */
+export interface LimitDecision {
+  readonly layer: 'rateLimit' | 'concurrencyLimit' | 'loadShedding';
+  /** What the layer is called in its options. */
+  readonly name: string;
+  readonly requestId: string;
+  /** What the limit was counted by: a rate's key, a tenant, a class. */
+  readonly key: string;
 }
 
 export type EventName = keyof Events;

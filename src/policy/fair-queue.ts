@@ -43,6 +43,13 @@ class Tenant<Item> {
     }
     return item;
   }
+
+  withdraw(item: Item): boolean {
+    const at = this.items.indexOf(item, this.takenCount);
+    if (at === -1) return false;
+    this.items.splice(at, 1);
+    return true;
+  }
 }
 
 /**
@@ -106,6 +113,15 @@ export class FairQueue<Item> {
     return item;
   }
 
+  /** Takes out one that will not wait any longer; `false` when it is not there. The oldest of a tenant is found first. */
+  withdraw(tenantName: string, item: Item): boolean {
+    const tenant = this.tenants.get(tenantName);
+    if (tenant === undefined || !tenant.withdraw(item)) return false;
+    this.count -= 1;
+    if (tenant.count === 0) this.close(tenant);
+    return true;
+  }
+
   private open(name: string): Tenant<Item> {
     const tenant = new Tenant<Item>(name, 1);
     this.tenants.set(name, tenant);
@@ -113,11 +129,17 @@ export class FairQueue<Item> {
     return tenant;
   }
 
-  /** It is the first, for only the first is served. */
+  /** Leaves the round. Who is served is the first in it; who withdraws may be any. */
   private close(tenant: Tenant<Item>): void {
     this.tenants.delete(tenant.name);
-    this.first = tenant.next;
-    if (this.first === null) this.last = null;
+    let before: Tenant<Item> | null = null;
+    if (this.first === tenant) this.first = tenant.next;
+    else {
+      before = this.first;
+      while (before !== null && before.next !== tenant) before = before.next;
+      if (before !== null) before.next = tenant.next;
+    }
+    if (this.last === tenant) this.last = before;
   }
 
   private append(tenant: Tenant<Item>): void {

@@ -17,3 +17,10 @@ export function withHeader(response: HttpResponse, name: string, value: string):
   const { status, body, trailers, takeover, onDrain } = response;
   return { status, headers: HeaderFields.from(response.headers).with(name, value), body, trailers, takeover, onDrain };
 }
+
+/** The response with more header lines, each ended by CRLF and known to be valid. It is a new one, as above. */
+export function withLines(response: HttpResponse, lines: string): HttpResponse {
+  const { status, body, trailers, takeover, onDrain } = response;
+  const headers = HeaderFields.fromText(HeaderFields.from(response.headers).text + lines);
+  return { status, headers, body, trailers, takeover, onDrain };
+}

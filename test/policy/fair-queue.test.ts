@@ -120,3 +120,57 @@ test('wrong options are named', () => {
     /queueMaxCount.*tenantQueueMaxCount/,
   );
 });
+
+test('who withdraws is not served, and leaves its room to others', () => {
+  const queue = new FairQueue<string>({ queueMaxCount: 4 });
+  fill(queue, 'a', 4, 2);
+  fill(queue, 'b', 4, 2);
+  assert.equal(queue.offer('a', 1, 'more'), false);
+  assert.ok(queue.withdraw('a', 'a0'));
+  assert.equal(queue.withdraw('a', 'a0'), false);
+  assert.equal(queue.withdraw('c', 'a0'), false);
+  assert.ok(queue.offer('b', 4, 'b2'));
+  assert.deepEqual(drain(queue), ['a1', 'b0', 'b1', 'b2']);
+});
+
+test('any mixture of offers, turns and withdrawals serves each once that did not withdraw, in the order of its tenant', () => {
+  const step = fc.record({
+    kind: fc.constantFrom('offer', 'offer', 'take', 'withdraw'),
+    at: fc.nat(20),
+    of: fc.nat(3),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const queue = new FairQueue<number>({ queueMaxCount: 50 });
+      const waiting: { tenant: string; item: number }[] = [];
+      const served: number[] = [];
+      const takeOne = (): void => {
+        const item = queue.take();
+        const index = waiting.findIndex((entry) => entry.item === item);
+        assert.equal(item === undefined, waiting.length === 0);
+        if (item === undefined) return;
+        const entry = waiting[index];
+        assert.equal(
+          waiting.find(({ tenant }) => tenant === entry?.tenant),
+          entry,
+        );
+        waiting.splice(index, 1);
+        served.push(item);
+      };
+      steps.forEach(({ kind, at, of }, item) => {
+        const tenant = `tenant ${of}`;
+        if (kind === 'offer') {
+          if (queue.offer(tenant, 1 + of, item)) waiting.push({ tenant, item });
+        } else if (kind === 'take') takeOne();
+        else {
+          const [entry] = waiting.splice(at % Math.max(1, waiting.length), 1);
+          if (entry !== undefined) assert.ok(queue.withdraw(entry.tenant, entry.item));
+        }
+        assert.equal(queue.count, waiting.length);
+        assert.equal(queue.tenantCount, new Set(waiting.map((entry) => entry.tenant)).size);
+      });
+      while (queue.count > 0) takeOne();
+      assert.equal(waiting.length, 0);
+    }),
+  );
+});

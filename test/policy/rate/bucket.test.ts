@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { RATE_ALGORITHMS } from '../../../src/policy/rate/algorithms.ts';
+import { RATE_ALGORITHM_DEFAULTS, RATE_ALGORITHMS } from '../../../src/policy/rate/algorithms.ts';
 import { leakyBucket, tokenBucket } from '../../../src/policy/rate/bucket.ts';
 import { checkEveryStretch, singleKey } from './single-key.ts';
 
@@ -87,7 +87,7 @@ test('GCRA decides as I.371 says: conforming unless a cell comes before its theo
     fc.integer({ min: 1, max: 10 }),
     arrivals(300),
     (requestsPerSec, burstCount, all) => {
-      const admit = singleKey(RATE_ALGORITHMS.gcra({ requestsPerSec, burstCount }));
+      const admit = singleKey(RATE_ALGORITHMS.gcra.make({ ...RATE_ALGORITHM_DEFAULTS, requestsPerSec, burstCount }));
       const emissionMs = 1000 / requestsPerSec;
       const limitMs = (burstCount - 1) * emissionMs;
       let nowMs = 0;

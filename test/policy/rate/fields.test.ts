@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RATE_ALGORITHMS } from '../../../src/policy/rate/algorithms.ts';
+import { RATE_ALGORITHM_DEFAULTS, RATE_ALGORITHMS } from '../../../src/policy/rate/algorithms.ts';
 import { tokenBucket } from '../../../src/policy/rate/bucket.ts';
 import { rateLimitField, rateLimitPolicyField, retryAfterField } from '../../../src/policy/rate/fields.ts';
 import { slidingWindow } from '../../../src/policy/rate/sliding-window.ts';
@@ -45,5 +45,6 @@ test('retry-after is in whole seconds, rounded up, and left out when waiting doe
 });
 
 test('every algorithm has a name, and works without options', () => {
-  for (const algorithm of Object.values(RATE_ALGORITHMS)) assert.equal(singleKey(algorithm())(0).admitted, true);
+  for (const { make } of Object.values(RATE_ALGORITHMS))
+    assert.equal(singleKey(make(RATE_ALGORITHM_DEFAULTS))(0).admitted, true);
 });

@@ -1,0 +1,178 @@
+import type { Clock } from '../../core/clock.ts';
+import { channel, type LimitReason } from '../../core/events.ts';
+import { Failure } from '../../core/failure.ts';
+import type { Handler, Layer } from '../../core/handler.ts';
+import { withBodyMode } from '../../core/handler.ts';
+import type { HttpResponse } from '../../core/message.ts';
+import type { HttpRequest } from '../../core/request.ts';
+import type { QueueControl } from '../../policy/codel.ts';
+import type { ConcurrencyOutcome } from '../../policy/concurrency/limiter.ts';
+import type { ShedClass } from '../../policy/shedding.ts';
+import type { Answer } from '../response.ts';
+import {
+  type AnyLimiter,
+  type ConcurrencyLimitOptions,
+  concurrencyOptions,
+  makeLimiter,
+  makeQueueControl,
+} from './concurrency-options.ts';
+import { ConcurrencyQueue } from './concurrency-queue.ts';
+import { overloadRefusal } from './refusal.ts';
+import { classReader } from './shed-class.ts';
+import { endsWithHead, outcomeOf, outcomeOfError, Visit, type VisitOwner } from './visit.ts';
+import type { Waiting } from './waiting.ts';
+
+const admits = channel('limit:admit');
+const refuses = channel('limit:refuse');
+const changes = channel('limit:change');
+
+/** How a concurrency limit stands. */
+export interface ConcurrencyStatus {
+  /** Requests that may run at once now. */
+  readonly limitCount: number;
+  readonly inFlightCount: number;
+  readonly waitingCount: number;
+  /** Tenants of whom something waits. */
+  readonly waitingTenantCount: number;
+}
+
+/** The layer, and how it stands. */
+export interface ConcurrencyLimit extends Layer {
+  status(): ConcurrencyStatus;
+}
+
+/**
+ * Lets so many requests run at once; more wait in a bounded queue for their turn, or are answered 503 (`overloaded`) with
+ * `retry-after`. A place is kept until the answer has been sent to its end; a body that is whole, and a long-lived
+ * stream (WebSocket, server-sent events, tunnel) give it back with the answer's head.
+ *
+ * All handlers that one layer is put around share its places. Bodies that are read for a handler are read before it takes
+ * a place. Throws `TypeError` for wrong options.
+ */
+export function concurrencyLimit(given?: Partial<ConcurrencyLimitOptions>): ConcurrencyLimit {
+  const places = new Places(concurrencyOptions(given));
+  const layer: Layer = (inner) => withBodyMode((request) => places.answer(request, inner), inner.bodyMode);
+  return Object.assign(layer, { status: () => places.status() });
+}
+
+class Places implements VisitOwner {
+  readonly clock: Clock;
+  readonly abandonMs: number | null;
+  private readonly options: ConcurrencyLimitOptions;
+  private readonly limiter: AnyLimiter;
+  private readonly queue: ConcurrencyQueue | null;
+  private readonly control: QueueControl | null;
+  private readonly classOf: (request: HttpRequest) => ShedClass | null;
+  private readonly refusal: HttpResponse;
+  /** A fixed limit learns nothing, so it need not know how long anything took. */
+  private readonly learns: boolean;
+
+  constructor(options: ConcurrencyLimitOptions) {
+    const { queueMaxCount } = options;
+    this.options = options;
+    this.clock = options.clock;
+    this.abandonMs = options.abandonMs;
+    this.limiter = makeLimiter(options);
+    this.control = makeQueueControl(options.codel);
+    this.queue = queueMaxCount === null ? null : new ConcurrencyQueue(options, queueMaxCount);
+    this.classOf = classReader(options);
+    this.refusal = overloadRefusal(options.retryAfterMs);
+    this.learns = options.adaptive !== null;
+  }
+
+  status(): ConcurrencyStatus {
+    return {
+      limitCount: this.limiter.limitCount,
+      inFlightCount: this.limiter.inFlightCount,
+      waitingCount: this.queue?.count ?? 0,
+      waitingTenantCount: this.queue?.tenantCount ?? 0,
+    };
+  }
+
+  answer(request: HttpRequest, inner: Handler): Answer {
+    const shedClass = this.classOf(request);
+    if (shedClass === null) return inner(request);
+    if (this.enter()) {
+      if (admits.heard) this.tellAdmitted(request, '', 0);
+      return this.run(request, inner);
+    }
+    const place = this.queue?.offer(request, shedClass) ?? 'queue-full';
+    return typeof place === 'string' ? this.refuse(request, place, shedClass) : this.wait(request, inner, place);
+  }
+
+  leave(rttMs: number, outcome: ConcurrencyOutcome): void {
+    if (!this.learns) this.limiter.release(0, 'ignored', 0);
+    else {
+      const before = this.limiter.limitCount;
+      this.limiter.release(rttMs, outcome, this.clock.now());
+      const { limitCount } = this.limiter;
+      if (limitCount !== before && changes.heard) changes.publish({ name: this.options.name, limitCount });
+    }
+    if (this.queue !== null && this.queue.count > 0) this.callIn(this.queue);
+  }
+
+  /** Who comes first is served first: nobody passes those who wait. */
+  private enter(): boolean {
+    if (this.queue !== null && this.queue.count > 0) return false;
+    if (!this.limiter.acquire()) return false;
+    this.control?.refuse(0, this.clock.now(), 0);
+    return true;
+  }
+
+  /** Gives free places to those who wait. They run in turns of their own, not in that of who has left. */
+  private callIn(queue: ConcurrencyQueue): void {
+    const nowMs = this.clock.now();
+    while (queue.count > 0 && this.limiter.inFlightCount < this.limiter.limitCount) {
+      const waiting = queue.take();
+      if (waiting === undefined) return;
+      if (this.control?.refuse(nowMs - waiting.sinceMs, nowMs, queue.count) === true) waiting.finish('codel');
+      else {
+        this.limiter.acquire();
+        waiting.finish('turn');
+      }
+    }
+  }
+
+  private async wait(request: HttpRequest, inner: Handler, waiting: Waiting): Promise<HttpResponse> {
+    const end = await waiting.ended;
+    if (end instanceof Failure) throw end;
+    if (end !== 'turn') return this.refuse(request, end, waiting.tenant);
+    if (waiting.failure !== null) {
+      this.leave(0, 'ignored');
+      throw waiting.failure;
+    }
+    if (admits.heard) this.tellAdmitted(request, waiting.tenant, this.clock.now() - waiting.sinceMs);
+    return this.run(request, inner);
+  }
+
+  private run(request: HttpRequest, inner: Handler): Answer {
+    const sinceMs = this.learns ? this.clock.now() : 0;
+    let answer: Answer;
+    try {
+      answer = inner(request);
+    } catch (error) {
+      this.leave(this.sinceMs(sinceMs), outcomeOfError(error));
+      throw error;
+    }
+    if (answer instanceof Promise) return new Visit(this, request, sinceMs).follow(answer);
+    if (endsWithHead(answer)) this.leave(this.sinceMs(sinceMs), outcomeOf(answer));
+    else new Visit(this, request, sinceMs).end(answer);
+    return answer;
+  }
+
+  private sinceMs(sinceMs: number): number {
+    return this.learns ? this.clock.now() - sinceMs : 0;
+  }
+
+  private refuse(request: HttpRequest, reason: LimitReason, key: string): HttpResponse {
+    const { name, retryAfterMs } = this.options;
+    if (refuses.heard)
+      refuses.publish({ layer: 'concurrencyLimit', name, requestId: request.id, key, reason, retryAfterMs });
+    return this.refusal;
+  }
+
+  private tellAdmitted(request: HttpRequest, key: string, waitMs: number): void {
+    const { name } = this.options;
+    admits.publish({ layer: 'concurrencyLimit', name, requestId: request.id, key, waitMs });
+  }
+}

@@ -1,0 +1,68 @@
+import type { LimitReason } from '../../core/events.ts';
+import type { HttpRequest } from '../../core/request.ts';
+import { FairQueue } from '../../policy/fair-queue.ts';
+import { headerKey } from '../../policy/rate/key.ts';
+import { SHED_CLASSES, type ShedClass } from '../../policy/shedding.ts';
+import type { ConcurrencyLimitOptions } from './concurrency-options.ts';
+import { ClientKeys, keyReader } from './request-key.ts';
+import { Waiting } from './waiting.ts';
+
+/** Where requests wait: as many as fit, the important ones rather than the others, each tenant in its turn. */
+export class ConcurrencyQueue {
+  private readonly options: ConcurrencyLimitOptions;
+  private readonly maxCount: number;
+  private readonly queue: FairQueue<Waiting>;
+  private readonly tenantOf: (request: HttpRequest) => string;
+  private readonly weights: ReadonlyMap<string, number>;
+  /** Without tenants all are one, and the whole queue is its share. */
+  private readonly usualWeight: number;
+  private readonly withdraw = (waiting: Waiting): void => void this.queue.withdraw(waiting.tenant, waiting);
+
+  constructor(options: ConcurrencyLimitOptions, maxCount: number) {
+    const { tenantQueueMaxCount, tenantWeights, tenant } = options;
+    this.options = options;
+    this.maxCount = maxCount;
+    this.queue = new FairQueue({ queueMaxCount: maxCount, tenantQueueMaxCount });
+    this.tenantOf = tenantReader(options);
+    this.weights = new Map(Object.entries(tenantWeights).map(([name, weight]) => [headerKey(name), weight]));
+    this.usualWeight = tenant === null ? maxCount : 1;
+  }
+
+  get count(): number {
+    return this.queue.count;
+  }
+
+  /** Tenants of whom something waits. */
+  get tenantCount(): number {
+    return this.queue.tenantCount;
+  }
+
+  /** Lines a request up, or says why not. */
+  offer(request: HttpRequest, shedClass: ShedClass): Waiting | LimitReason {
+    const { clock, queueTimeoutMs } = this.options;
+    if (this.count >= this.maxCount) return 'queue-full';
+    if (this.count * SHED_CLASSES.length >= this.maxCount * (SHED_CLASSES.indexOf(shedClass) + 1)) return 'shed';
+    const tenant = this.tenantOf(request);
+    const waiting = new Waiting(request, tenant, clock, queueTimeoutMs, this.withdraw);
+    // It may have ended while layers before this one were busy.
+    if (waiting.failure !== null) return waiting;
+    if (this.queue.offer(tenant, this.weights.get(tenant) ?? this.usualWeight, waiting)) return waiting;
+    waiting.finish('queue-full');
+    return 'queue-full';
+  }
+
+  /** Whose turn it is. */
+  take(): Waiting | undefined {
+    return this.queue.take();
+  }
+}
+
+/** A header is believed from trusted proxies only, or anybody would be as many tenants as he likes; others are told apart by address. */
+function tenantReader(options: ConcurrencyLimitOptions): (request: HttpRequest) => string {
+  const { tenant } = options;
+  const clients = new ClientKeys(options);
+  if (tenant === null) return () => '';
+  const read = keyReader(tenant, clients);
+  if (typeof tenant !== 'object') return (request) => read(request) ?? '';
+  return (request) => (clients.trusts(request) ? read(request) : null) ?? clients.of(request);
+}

@@ -1,0 +1,148 @@
+import type { Clock } from '../../core/clock.ts';
+import { systemClock } from '../../core/clock.ts';
+import { channel } from '../../core/events.ts';
+import type { Handler, Layer } from '../../core/handler.ts';
+import { bodyReady, withBodyMode } from '../../core/handler.ts';
+import { didYouMean, withDefaults } from '../../core/options.ts';
+import type { HttpRequest } from '../../core/request.ts';
+import {
+  RATE_ALGORITHM_DEFAULTS,
+  RATE_ALGORITHMS,
+  type RateAlgorithm,
+  type RateAlgorithmOptions,
+} from '../../policy/rate/algorithms.ts';
+import { rateLimitField, rateLimitPolicyField } from '../../policy/rate/fields.ts';
+import { KEYED_RATE_DEFAULTS, KeyedRate } from '../../policy/rate/keyed-rate.ts';
+import type { RateDecision, RateLimit } from '../../policy/rate/limit.ts';
+import { type Answer, mapAnswer, withLines } from '../response.ts';
+import { rateRefusal } from './refusal.ts';
+import { CLIENT_DEFAULTS, ClientKeys, type ClientOptions, type KeySource, keyReader } from './request-key.ts';
+
+/**
+ * Where a rate limit keeps its counts. The usual one is the memory of this process; another one can share them between
+ * processes: a limit's state is `limit.wordCount` numbers for each key, which `limit.admit` changes.
+ */
+export interface RateStore {
+  /**
+   * Decides about a request of this key. A promise holds the request back meanwhile and must give a decision of its own;
+   * what is thrown is what the request ends with, so a store that shall fail open has to decide so itself.
+   */
+  admit(key: string, nowMs: number): Readonly<RateDecision> | Promise<Readonly<RateDecision>>;
+}
+
+/** How many requests of a key there may be in a time. Each algorithm has options of its own, and takes no others. */
+export interface RateLimitOptions extends RateAlgorithmOptions, ClientOptions {
+  algorithm: RateAlgorithm;
+  /** The limit's name in response fields and events. */
+  name: string;
+  /** What requests are told apart by. */
+  key: KeySource;
+  /** Keys that are told apart at once; memory for them is taken at the start. */
+  keyMaxCount: number;
+  /** Tell clients in `ratelimit-policy` and `ratelimit` what they have left. */
+  headers: boolean;
+  /** Opens another store for the counts; `null` is this process's memory. */
+  store: ((limit: RateLimit) => RateStore) | null;
+  clock: Clock;
+}
+
+export const RATE_LIMIT_DEFAULTS: Readonly<RateLimitOptions> = {
+  algorithm: 'token-bucket',
+  ...RATE_ALGORITHM_DEFAULTS,
+  name: 'default',
+  key: 'client-ip',
+  ...KEYED_RATE_DEFAULTS,
+  ...CLIENT_DEFAULTS,
+  headers: true,
+  store: null,
+  clock: systemClock,
+};
+
+const admits = channel('limit:admit');
+const refuses = channel('limit:refuse');
+
+/** The algorithm of these options. Throws `TypeError` for wrong options, those of other algorithms among them. */
+export function rateAlgorithm(given: Partial<RateLimitOptions> = {}): RateLimit {
+  const options = withDefaults('rateLimit', RATE_LIMIT_DEFAULTS, given);
+  const { algorithm } = options;
+  if (!Object.hasOwn(RATE_ALGORITHMS, algorithm)) {
+    const near = didYouMean(algorithm, Object.keys(RATE_ALGORITHMS));
+    throw new TypeError(
+      `rateLimit: algorithm: there is no ${algorithm}${near === null ? '' : `, did you mean ${near}?`}`,
+    );
+  }
+  const { options: own, make } = RATE_ALGORITHMS[algorithm];
+  const foreign = Object.entries(given).filter(
+    ([name, value]) => value !== undefined && name in RATE_ALGORITHM_DEFAULTS && !own.includes(name),
+  );
+  if (foreign.length > 0) {
+    const names = foreign.map(([name]) => name).join(', ');
+    throw new TypeError(`rateLimit: ${names}: not an option of ${algorithm}, which has ${own.join(' and ')}`);
+  }
+  return make(options);
+}
+
+/**
+ * Limits how many requests of a key there are in a time. One too many is answered 429 (`rate-limited`) with
+ * `retry-after`, or waits for its turn where the algorithm is a leaky bucket; who waits and leaves is forgotten.
+ *
+ * All handlers that one layer is put around share its counts. It reads the body itself, once the request is admitted,
+ * for a handler that does not say `manual`. Throws `TypeError` for wrong options.
+ */
+export function rateLimit(given?: Partial<RateLimitOptions>): Layer {
+  const limiter = new RateLimiter(given);
+  return (handler) => {
+    const inner = bodyReady(handler, 'auto');
+    return withBodyMode((request) => limiter.answer(request, inner), 'manual');
+  };
+}
+
+class RateLimiter {
+  private readonly options: RateLimitOptions;
+  private readonly store: RateStore;
+  private readonly keyOf: (request: HttpRequest) => string | null;
+  private readonly policyLine: string;
+
+  constructor(given?: Partial<RateLimitOptions>) {
+    const limit = rateAlgorithm(given);
+    this.options = withDefaults('rateLimit', RATE_LIMIT_DEFAULTS, given);
+    const { key, name, keyMaxCount, store } = this.options;
+    this.keyOf = keyReader(key, new ClientKeys(this.options));
+    this.policyLine = `ratelimit-policy: ${rateLimitPolicyField(name, limit)}\r\n`;
+    this.store = store === null ? new KeyedRate(limit, Math.random, { keyMaxCount }) : store(limit);
+  }
+
+  answer(request: HttpRequest, inner: Handler): Answer {
+    const key = this.keyOf(request);
+    if (key === null) return inner(request);
+    const decision = this.store.admit(key, this.options.clock.now());
+    if (!(decision instanceof Promise)) return this.obey(decision, key, request, inner);
+    return decision.then((decided) => this.obey(decided, key, request, inner));
+  }
+
+  /** The decision is read before anything else runs: its store writes the next one over it. */
+  private obey(decision: Readonly<RateDecision>, key: string, request: HttpRequest, inner: Handler): Answer {
+    const { name, headers } = this.options;
+    const { waitMs, retryAfterMs } = decision;
+    const lines = headers ? `${this.policyLine}ratelimit: ${rateLimitField(name, decision)}\r\n` : '';
+    if (!decision.admitted) {
+      if (refuses.heard)
+        refuses.publish({ layer: 'rateLimit', name, requestId: request.id, key, reason: 'rate', retryAfterMs });
+      return rateRefusal(retryAfterMs, lines);
+    }
+    if (admits.heard) admits.publish({ layer: 'rateLimit', name, requestId: request.id, key, waitMs });
+    const answer = waitMs > 0 ? this.wait(request, waitMs).then(() => inner(request)) : inner(request);
+    return headers ? mapAnswer(answer, (response) => withLines(response, lines)) : answer;
+  }
+
+  /** Rejects when the request ends before its turn. */
+  private wait(request: HttpRequest, waitMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = this.options.clock.after(waitMs, resolve);
+      request.onAbort((failure) => {
+        timer.cancel();
+        reject(failure);
+      });
+    });
+  }
+}
