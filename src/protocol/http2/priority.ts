@@ -12,14 +12,20 @@ export interface Priority {
  */
 export const UNSAID: Priority = { urgency: 3, incremental: true };
 
+/** What a field that says nothing we understand comes to (RFC 9218 §4). */
+const SAID_NOTHING: Priority = { urgency: 3, incremental: false };
+
 // Of members with one name the last counts (RFC 8941 §3.2).
 const URGENCY = /^(?:.*[,\s])?u=([0-7])(?![^,;\s])/;
 const INCREMENTAL = /^(?:.*[,\s])?i(?:=\?([01]))?(?![^,;\s])/;
 const remembered = new Map<string, Priority>();
 const REMEMBERED_MAX_COUNT = 64;
+/** What is longer says more than anybody asks, and is not worth reading. */
+const VALUE_MAX_CHARS = 64;
 
 /** Reads a `priority` field or the value of PRIORITY_UPDATE; what it does not understand it takes for the default. */
 export function parsePriority(value: string): Priority {
+  if (value.length > VALUE_MAX_CHARS) return SAID_NOTHING;
   const known = remembered.get(value);
   if (known !== undefined) return known;
   const incremental = INCREMENTAL.exec(value);

@@ -1,4 +1,5 @@
 import { openSource } from '../../core/body-source.ts';
+import { Failure } from '../../core/failure.ts';
 import { HeaderFields, HOP_BY_HOP } from '../../core/headers.ts';
 import { discardBody, type HttpResponse, type InformationalResponse } from '../../core/message.ts';
 import { checkInformational, responseContent } from '../../core/response-body.ts';
@@ -42,6 +43,10 @@ export class ResponseWriter {
     const { session } = this;
     const { head, stream } = exchange;
     const given = HeaderFields.from(response.headers);
+    // The client would take any 2xx for the beginning of what it asked for (RFC 8441 §5), also from who knows nothing of it.
+    if (head.upgrade !== null && response.takeover === undefined && response.status >= 200 && response.status <= 299) {
+      throw new Failure('upgrade-unsupported');
+    }
     const content = responseContent(response, given, head.method, head.upgrade !== null);
     const fields = response.status === 407 ? given.without(NOT_TO_NEXT_HOP) : given.endToEnd;
     // The client of an extended CONNECT waits for a 2xx (RFC 8441 §5).

@@ -8,7 +8,7 @@ import { HpackEncoder } from './hpack-encoder.ts';
 import { IdGaps } from './id-gaps.ts';
 import { type Http2Options, WINDOW_START_BYTES } from './options.ts';
 import { Output } from './output.ts';
-import { parsePriority, Scheduler } from './priority.ts';
+import { type Priority, parsePriority, Scheduler } from './priority.ts';
 import { lowerPairs } from './section-block.ts';
 import { Sender } from './sender.ts';
 import { firstSettings, PeerSettings } from './settings.ts';
@@ -66,7 +66,7 @@ export class Session implements StreamOwner {
   private readonly scheduler = new Scheduler<Http2Stream>();
   private readonly resets = new Map<number, 'by-us' | 'by-peer'>();
   /** Priorities that came before their streams. */
-  private readonly priorities = new Map<number, string>();
+  private readonly priorities = new Map<number, Priority>();
 
   constructor(socket: Socket, owner: SessionOwner, options: Http2Options) {
     this.owner = owner;
@@ -172,8 +172,8 @@ export class Session implements StreamOwner {
   startPriority(stream: Http2Stream, field: string | null): void {
     const update = this.priorities.get(stream.id);
     this.priorities.delete(stream.id);
-    const value = update ?? field;
-    if (value !== null) stream.priority = parsePriority(value);
+    if (update !== undefined) stream.priority = update;
+    else if (field !== null) stream.priority = parsePriority(field);
   }
 
   /** PRIORITY_UPDATE: of a stream that runs, or of one that is still to come. */
@@ -193,7 +193,7 @@ export class Session implements StreamOwner {
     // Some may have been passed over, and will never come.
     if (priorities.size >= maxCount)
       for (const known of priorities.keys()) if (!this.isIdle(known)) priorities.delete(known);
-    if (priorities.size < maxCount) priorities.set(id, value);
+    if (priorities.size < maxCount) priorities.set(id, parsePriority(value));
   }
 
   // ── what the peer has said ────────────────────────────────────────────────────────────────────────────────────

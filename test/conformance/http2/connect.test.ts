@@ -124,9 +124,21 @@ test('an ordinary CONNECT is a tunnel to its authority, and 501 where nobody tak
   ]);
   const plain = await Http2Served.start(t);
   const other = await plain.open();
-  other.send(headers(1, ORDINARY, END_HEADERS), headers(3, EXTENDED, END_HEADERS));
+  other.send(headers(1, ORDINARY, END_HEADERS));
   assert.equal((await other.response(1)).status, 501);
-  assert.equal((await other.response(3)).body, 'hello', 'who does not know the protocol answers as to any GET');
+});
+
+test('an answer of who knows nothing of the protocol is never taken for an open tunnel: 2xx becomes 501 (RFC 8441 §5)', async (t) => {
+  for (const status of [200, 204, 299]) {
+    const on = await Http2Served.start(t, () => ({ status, body: status === 204 ? null : 'a page' }));
+    const wire = await on.open();
+    wire.send(headers(1, EXTENDED, END_HEADERS));
+    assert.equal((await wire.response(1)).status, 501, String(status));
+  }
+  const on = await Http2Served.start(t, () => ({ status: 404, body: 'not here' }));
+  const wire = await on.open();
+  wire.send(headers(1, EXTENDED, END_HEADERS));
+  assert.deepEqual((await wire.response(1)).status, 404);
 });
 
 test('a tunnel that its owner destroys is reset; one whose client resets it is destroyed', async (t) => {

@@ -60,6 +60,13 @@ test('PRIORITY_UPDATE before its stream counts more than the field (RFC 9218 §7
   assert.deepEqual(await order(wire, [5, 7]), [7, 5]);
 });
 
+test('PRIORITY_UPDATE of a value that is longer than any is not kept: its stream has the default', async (t) => {
+  const wire = await waiting(t);
+  const long = `u=0${' '.repeat(100)}`;
+  wire.send(priorityUpdate(7, long), headers(5, prioritised('u=2')), headers(7, prioritised('u=1')));
+  assert.deepEqual(await order(wire, [5, 7]), [5, 7]);
+});
+
 test('PRIORITY_UPDATE of streams that have ended, and more of them than streams may be open, mean nothing', async (t) => {
   const wire = await waiting(t);
   for (let id = 1001; id < 1501; id += 2) wire.send(priorityUpdate(id, 'u=0'));
