@@ -35,6 +35,8 @@ export interface Events {
   'slots:reconcile': { listener: string; releasedConnectionCount: number; releasedRequestCount: number };
   'upstream:connect': { upstream: string; endpoint: string };
   'upstream:close': { upstream: string; endpoint: string; reason: string };
+  /** Probes say otherwise of an endpoint than before; `why` tells what the last one met, where it met something. */
+  'endpoint:health': { upstream: string; endpoint: string; state: string; before: string; why: string | null };
   'upstream:retry': { upstream: string; endpoint: string; code: string };
 }
 

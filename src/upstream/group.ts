@@ -14,6 +14,7 @@ import type { Endpoint } from './endpoint.ts';
 import { EndpointFactory, type Member, readMembers } from './members.ts';
 import { type EndpointSource, type UpstreamOptions, type UpstreamSettings, upstreamSettings } from './options.ts';
 import { Pool } from './pool.ts';
+import { Prober } from './prober.ts';
 import type { PoolClient, Waiter } from './queue.ts';
 import { Retrier } from './retrier.ts';
 import { Roster } from './roster.ts';
@@ -66,6 +67,7 @@ export class UpstreamGroup {
   private readonly pool: Pool;
   private readonly factory: EndpointFactory;
   private readonly warmth: Warmth | null;
+  private readonly prober: Prober | null;
   private readonly sweep: ClockTimer | null;
 
   /** `dial`: how its endpoints are reached, for tests and simulations; default: by sockets. */
@@ -84,13 +86,14 @@ export class UpstreamGroup {
     this.clock = clock;
     this.keyOf = keyReader(balance);
     this.retrier = new Retrier(settings.retry, clock, random);
-    this.life = new Lifecycle({ onClose: () => this.closed() });
+    this.life = new Lifecycle({ onDrain: () => this.prober?.stop(), onClose: () => this.closed() });
     this.roster = new Roster({ newBalancer: () => createBalancer(balance.policy, balance), spill, zone, random });
     this.warmth = slowStart === null ? null : new Warmth(this.roster, slowStart, clock);
     this.factory = new EndpointFactory(this.settings, judge);
+    const dialFor = (life: Lifecycle): Dial => dial ?? socketDial(openersFor(life, settings), settings.protocol);
+    this.prober = active === null ? null : new Prober(this.name, active, clock, dialFor);
+    this.pool = new Pool(this.settings, this.roster, this.life, dialFor(this.life));
     for (const member of members.values()) this.add(member);
-    const reach = dial ?? socketDial(openersFor(this.life, settings), settings.protocol);
-    this.pool = new Pool(this.settings, this.roster, this.life, reach);
     if (settings.pool.connectionMinCount !== null) this.pool.begin();
     this.sweep = passive === null ? null : clock.every(LOOK_MS, () => this.look(judge));
   }
@@ -99,12 +102,14 @@ export class UpstreamGroup {
     const endpoint = this.factory.make(member, (changed) => this.changed(changed));
     this.warmth?.begin(endpoint);
     this.roster.add(endpoint);
+    this.prober?.add(endpoint);
   }
 
   /** An endpoint stands otherwise than before. */
   private changed(endpoint: Endpoint): void {
     if (endpoint.standing.rank === 'well') this.warmth?.begin(endpoint);
     this.roster.review();
+    this.pool.pump();
   }
 
   /** Some are back, and some have become too slow for the others. */
@@ -198,6 +203,7 @@ export class UpstreamGroup {
   /** It gets no new requests. Resolves when the last one is answered. */
   private retire(endpoint: Endpoint): Promise<void> {
     endpoint.standing.leave();
+    this.prober?.leave(endpoint);
     this.roster.leave(endpoint);
     this.pool.retire(endpoint);
     return this.roster.gone(endpoint);
@@ -243,6 +249,7 @@ export class UpstreamGroup {
   private closed(): void {
     this.sweep?.cancel();
     this.warmth?.stop();
+    this.prober?.stop();
     this.pool.closed();
   }
 }

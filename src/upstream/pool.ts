@@ -81,7 +81,8 @@ export class Pool implements ConnectionKeeper {
 
   /** Whether one more may wait until there is room. */
   private checkQueue(): void {
-    if (!this.roster.some(({ standing }) => standing.mayCall(this.settings.clock))) {
+    const { clock } = this.settings;
+    if (!this.roster.some(({ standing }) => standing.mayCall(clock)) && !this.roster.promising) {
       throw new Failure('upstream-unavailable');
     }
     if (this.queue.count - this.queue.connectingCount >= this.settings.pool.queueMaxCount) {

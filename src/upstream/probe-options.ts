@@ -1,10 +1,14 @@
+import { HeaderFields } from '../core/headers.ts';
 import { withDefaults } from '../core/options.ts';
 import { HEALTH_DEFAULTS, type HealthOptions } from '../policy/health.ts';
 
+export const PROBE_KINDS = ['http', 'tcp'] as const;
+export type ProbeKind = (typeof PROBE_KINDS)[number];
+
 /** How endpoints are probed. */
 export interface ProbeOptions extends HealthOptions {
-  /** `http` asks for `path`; `tcp` only connects. */
-  kind: 'http' | 'tcp';
+  /** `http` asks for `path`; `tcp` only connects, and shakes hands where there is TLS. */
+  kind: ProbeKind;
   path: string;
   method: string;
   /** The `host` of the request; `null`: the endpoint's own. */
@@ -16,7 +20,7 @@ export interface ProbeOptions extends HealthOptions {
   expectStatus: readonly (number | string)[];
   /** What the beginning of the body (64 KiB) must contain; `null`: anything. */
   expectBody: string | null;
-  /** A field by which an endpoint says that it is degraded; `null`: it cannot. */
+  /** A field by whose presence an endpoint that passes says that it is degraded; `null`: it cannot. */
   degradedHeader: string | null;
   /** Whether an endpoint takes requests before its first probe has ended. */
   unknownTakesRequests: boolean;
@@ -36,17 +40,47 @@ export const PROBE_DEFAULTS: Readonly<ProbeOptions> = {
   unknownTakesRequests: true,
 };
 
+const OFFABLE = ['degradedLatencyMs'] as const;
+const WHAT = 'upstream: health: active';
+
+/** A status that may be expected: 200, or a class of them such as `2xx`. */
+export const EXPECTED_STATUS = /^[1-5](?:[0-9]{2}|xx)$/;
+/** What may be asked for: a path, perhaps with a query. */
+export const PROBE_PATH = /^\/[\x21-\x7e]*$/;
+/** A method (RFC 9110 §9.1), other than those that ask for more than an answer. */
+export const PROBE_METHOD = /^(?!CONNECT$)[A-Z]+$/;
+
 /** Fills it up. Throws `TypeError` naming what is wrong. */
 export function probeSettings(given: Partial<ProbeOptions>): ProbeOptions {
-  const what = 'upstream: health: active';
-  const settings = withDefaults(what, PROBE_DEFAULTS, given, ['degradedLatencyMs']);
-  if (settings.kind !== 'http' && settings.kind !== 'tcp') {
-    throw new TypeError(`${what}: kind: ${JSON.stringify(settings.kind)} is neither http nor tcp`);
-  }
-  if (!/^\/[\x21-\x7e]*$/.test(settings.path)) throw new TypeError(`${what}: path: give a path, such as /healthz`);
-  const wrong = settings.expectStatus.find((status) => !/^[1-5](?:[0-9]{2}|xx)$/.test(String(status)));
-  if (wrong !== undefined) {
-    throw new TypeError(`${what}: expectStatus: ${JSON.stringify(wrong)} is no status such as 200 or 2xx`);
-  }
+  const settings = withDefaults(WHAT, PROBE_DEFAULTS, given, OFFABLE);
+  const { kind, path, method, expectStatus, headers } = settings;
+  const status = expectStatus.find((one) => !EXPECTED_STATUS.test(String(one)));
+  const wrong = [
+    ...(PROBE_KINDS.includes(kind) ? [] : [`kind: ${JSON.stringify(kind)} is neither http nor tcp`]),
+    ...(PROBE_PATH.test(path) ? [] : ['path: give a path, such as /healthz']),
+    ...(PROBE_METHOD.test(method) ? [] : ['method: give a method, such as GET or HEAD']),
+    ...(expectStatus.length > 0 ? [] : ['expectStatus: give at least one']),
+    ...(status === undefined ? [] : [`expectStatus: ${JSON.stringify(status)} is no status such as 200 or 2xx`]),
+  ];
+  if (wrong.length > 0) throw new TypeError(`${WHAT}: ${wrong.join('; ')}`);
+  HeaderFields.from(headers);
   return settings;
+}
+
+/** What every probe of an upstream has in common, read once. */
+export class ProbePlan {
+  readonly options: ProbeOptions;
+  readonly headers: HeaderFields;
+  private readonly expected: ReadonlySet<string>;
+
+  constructor(options: ProbeOptions) {
+    this.options = options;
+    const headers = HeaderFields.from(options.headers);
+    this.headers = headers.has('user-agent') ? headers : headers.append('user-agent', 'sluice-probe');
+    this.expected = new Set(options.expectStatus.map(String));
+  }
+
+  expects(status: number): boolean {
+    return this.expected.has(String(status)) || this.expected.has(`${String(status)[0]}xx`);
+  }
 }

@@ -32,6 +32,8 @@ export interface RosterOptions {
 export class Roster {
   /** Everybody; also those that leave, until their last request is answered. */
   readonly all = new Set<Endpoint>();
+  /** It is not known yet who there is. */
+  seeking = false;
   private readonly byId = new Map<string, Endpoint>();
   private readonly options: RosterOptions;
   private readonly leaving = new Map<Endpoint, PromiseWithResolvers<void>>();
@@ -116,9 +118,14 @@ export class Roster {
     return this.tiers.some(({ divisions }) => divisions.some(({ members }) => [...members].some(test)));
   }
 
+  /** Whether there will perhaps be one soon: some are being looked for, or have not been tried yet. */
+  get promising(): boolean {
+    return this.seeking || [...this.byId.values()].some(({ standing }) => standing.rank === 'untried');
+  }
+
   /** Somebody has come, left, or stands otherwise than before: who takes requests, and what each tier and zone takes. */
   review(): void {
-    const active = [...this.byId.values()];
+    const active = [...this.byId.values()].filter(({ standing }) => standing.rank !== 'untried');
     const priorities = [...new Set(active.map(({ traits }) => traits.priority))].sort((a, b) => a - b);
     const strengths = priorities.map((priority) =>
       strength(active.filter(({ traits }) => traits.priority === priority)),

@@ -15,8 +15,11 @@ export interface JudgeOptions {
   readonly measuresLatency: boolean;
 }
 
-/** How well an endpoint stands: `degraded` ones are asked when nobody stands well, those that are `out` never. */
-export type Rank = 'well' | 'degraded' | 'out';
+/**
+ * How well an endpoint stands: `degraded` ones are asked when nobody stands well, those that are `out` only in a panic.
+ * `untried`: it is not asked before its first probe has ended, and does not count until then.
+ */
+export type Rank = 'well' | 'degraded' | 'out' | 'untried';
 
 /** A call that ended so is nobody's fault but the client's. */
 const NOBODYS_FAULT: ReadonlySet<string> = new Set(['client', 'server']);
@@ -119,7 +122,7 @@ export class Standing {
     if (this.outlier?.isEjected(nowMs) === true) return 'out';
     const state = this.healthState;
     if (state === 'unhealthy') return 'out';
-    if (state === 'unknown' && this.judge.options.active?.unknownTakesRequests === false) return 'out';
+    if (state === 'unknown' && this.judge.options.active?.unknownTakesRequests === false) return 'untried';
     return state === 'degraded' ? 'degraded' : 'well';
   }
 
