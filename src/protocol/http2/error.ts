@@ -38,6 +38,9 @@ export class StreamError extends Error {
   }
 }
 
+/** A malformed message is a stream error (RFC 9113 §8.1.1). */
+export const malformed = (what: string): StreamError => new StreamError('PROTOCOL_ERROR', what);
+
 /** The name of a code that came over the wire; unknown ones mean INTERNAL_ERROR (RFC 9113 §7). */
 export function errorName(code: number): string {
   const found = Object.entries(ERROR).find(([, value]) => value === code);

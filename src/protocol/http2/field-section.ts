@@ -1,5 +1,5 @@
 import { HeaderFields } from '../../core/headers.ts';
-import { StreamError } from './error.ts';
+import { malformed } from './error.ts';
 import type { FieldLine } from './hpack-table.ts';
 
 /** The regular fields of a message, with the few that the protocol itself must look at. */
@@ -58,7 +58,7 @@ export function fieldSection(lines: readonly FieldLine[], from: number, first = 
   for (let at = from; at < lines.length; at += 1) {
     const line = lines[at];
     if (line === undefined) continue;
-    if (!isSound(line)) throw new StreamError('PROTOCOL_ERROR', `the field ${line.name} is malformed`);
+    if (!isSound(line)) throw malformed(`the field ${line.name} is malformed`);
     const { name, value } = line;
     count += 1;
     if (name === 'cookie') {
@@ -76,13 +76,13 @@ export function fieldSection(lines: readonly FieldLine[], from: number, first = 
 }
 
 function once(known: string | null, value: string): string {
-  if (known !== null) throw new StreamError('PROTOCOL_ERROR', 'a field that may come once came twice');
+  if (known !== null) throw malformed('a field that may come once came twice');
   return value;
 }
 
 function lengthOf(value: string | null): number | null {
   if (value === null) return null;
-  if (!/^[0-9]{1,15}$/.test(value)) throw new StreamError('PROTOCOL_ERROR', 'the content-length is not valid');
+  if (!/^[0-9]{1,15}$/.test(value)) throw malformed('the content-length is not valid');
   return Number(value);
 }
 
@@ -94,7 +94,7 @@ export function trailerFields(lines: readonly FieldLine[]): HeaderFields {
   let text = '';
   for (const line of lines) {
     if (!isSound(line) || NOT_IN_TRAILERS.has(line.name)) {
-      throw new StreamError('PROTOCOL_ERROR', `the trailer ${line.name} is malformed`);
+      throw malformed(`the trailer ${line.name} is malformed`);
     }
     text += `${line.name}: ${line.value}\r\n`;
   }

@@ -2,7 +2,7 @@ import { Failure, type FaultCode } from '../../core/failure.ts';
 import type { HeaderFields } from '../../core/headers.ts';
 import { isAuthority, isConnectTarget, isMethod, isTargetText } from '../../core/target.ts';
 import { BlockReader } from './block-reader.ts';
-import { StreamError } from './error.ts';
+import { malformed } from './error.ts';
 import { type FieldSection, fieldSection, trailerFields } from './field-section.ts';
 import type { FieldLine } from './hpack-table.ts';
 import type { Block } from './inbound.ts';
@@ -23,29 +23,20 @@ export interface RequestHead {
   readonly fault: Failure | null;
 }
 
-/** A block up to this size is remembered whole. */
-const REMEMBERED_MAX_BYTES = 1024;
-const REMEMBERED_COUNT = 16;
 const COLON = 0x3a;
 const NO_SECTION: FieldSection = fieldSection([], 0);
 
-/**
- * Reads the heads of requests. Most of a connection's requests repeat what was said before: a block that is byte for
- * byte an earlier one means the same while the compression state is the same, and one whose regular fields are the
- * lines of the request before has the same section.
- */
+/** Reads the heads of requests. One whose regular fields are the lines of the request before has the same section. */
 export class RequestReader {
-  private readonly blocks: BlockReader;
+  private readonly blocks: BlockReader<RequestHead>;
   private readonly limits: Http2Limits;
-  private readonly heads = new Map<string, RequestHead>();
-  private headsVersion = 0;
   private lastAuthority = '';
   private lastLines: readonly FieldLine[] = [];
   private lastFrom = 0;
   private lastSection: FieldSection = NO_SECTION;
 
   constructor(options: Http2Options, limits: Http2Limits) {
-    this.blocks = new BlockReader(options);
+    this.blocks = new BlockReader(options, (lines) => this.headOf(lines));
     this.limits = limits;
   }
 
@@ -55,28 +46,12 @@ export class RequestReader {
 
   /** Throws a ConnectionError when it cannot be decoded, a StreamError when it is malformed (RFC 9113 §8.1.1). */
   read(block: Block): RequestHead {
-    const { bytes, start, end } = block;
-    const { blocks, heads } = this;
-    const { version } = blocks;
-    if (version !== this.headsVersion) {
-      heads.clear();
-      this.headsVersion = version;
-    }
-    if (end - start > REMEMBERED_MAX_BYTES) return this.headOf(blocks.read(block));
-    const key = bytes.toString('latin1', start, end);
-    const known = heads.get(key);
-    if (known !== undefined) return known;
-    const head = this.headOf(blocks.read(block));
-    if (blocks.version === version) {
-      if (heads.size >= REMEMBERED_COUNT) heads.clear();
-      heads.set(key, head);
-    }
-    return head;
+    return this.blocks.head(block);
   }
 
   /** Fields after a body. Throws like `read`, and a StreamError when they are over a limit: there is no answer to that. */
   readTrailers(block: Block): HeaderFields {
-    const lines = this.blocks.read(block);
+    const lines = this.blocks.lines(block);
     if (this.blocks.tooLarge || lines.length > this.limits.headerMaxCount) {
       throw new StreamError('ENHANCE_YOUR_CALM', 'the trailers are too large');
     }
@@ -85,7 +60,7 @@ export class RequestReader {
 
   /** Decodes a block that means nothing, for the sake of those after it. */
   skip(block: Block): void {
-    this.blocks.read(block);
+    this.blocks.lines(block);
   }
 
   private headOf(lines: readonly FieldLine[]): RequestHead {
@@ -150,8 +125,6 @@ function requestLine(pseudo: Readonly<Record<string, string>>): RequestLine {
   if (protocol === undefined) return { method, target: path, authority, upgrade: null, tunnel: false };
   return { method: 'GET', target: path, authority, upgrade: protocol.toLowerCase(), tunnel: true };
 }
-
-const malformed = (what: string): StreamError => new StreamError('PROTOCOL_ERROR', what);
 
 /** Only whether it is HEAD matters for the answer to what was not read whole. */
 function overLimit(code: FaultCode, given: string | undefined): RequestHead {

@@ -1,5 +1,5 @@
 import { BlockReader } from './block-reader.ts';
-import { StreamError } from './error.ts';
+import { malformed } from './error.ts';
 import { type FieldSection, fieldSection } from './field-section.ts';
 import type { FieldLine } from './hpack-table.ts';
 import type { Block } from './inbound.ts';
@@ -11,23 +11,15 @@ export interface ResponseHead {
   readonly section: FieldSection;
 }
 
-/** A block up to this size is remembered whole. */
-const REMEMBERED_MAX_BYTES = 1024;
-const REMEMBERED_COUNT = 16;
 const STATUS = /^[1-5][0-9]{2}$/;
 
-/**
- * Reads the heads of responses. A block that is byte for byte an earlier one means the same while the compression state
- * is the same.
- */
+/** Reads the heads of responses. */
 export class ResponseReader {
-  private readonly blocks: BlockReader;
+  private readonly blocks: BlockReader<ResponseHead>;
   private readonly headerMaxCount: number;
-  private readonly heads = new Map<string, ResponseHead>();
-  private headsVersion = 0;
 
   constructor(options: Http2Options, headerMaxCount: number) {
-    this.blocks = new BlockReader(options);
+    this.blocks = new BlockReader(options, (lines) => this.headOf(lines));
     this.headerMaxCount = headerMaxCount;
   }
 
@@ -37,28 +29,12 @@ export class ResponseReader {
 
   /** Throws a ConnectionError when it cannot be decoded, a StreamError when it is malformed (RFC 9113 §8.1.1). */
   read(block: Block): ResponseHead {
-    const { bytes, start, end } = block;
-    const { blocks, heads } = this;
-    const { version } = blocks;
-    if (version !== this.headsVersion) {
-      heads.clear();
-      this.headsVersion = version;
-    }
-    if (end - start > REMEMBERED_MAX_BYTES) return this.headOf(blocks.read(block));
-    const key = bytes.toString('latin1', start, end);
-    const known = heads.get(key);
-    if (known !== undefined) return known;
-    const head = this.headOf(blocks.read(block));
-    if (blocks.version === version) {
-      if (heads.size >= REMEMBERED_COUNT) heads.clear();
-      heads.set(key, head);
-    }
-    return head;
+    return this.blocks.head(block);
   }
 
   /** Decodes a block that is no head: trailers, or what nobody waits for. */
   lines(block: Block): FieldLine[] {
-    const lines = this.blocks.read(block);
+    const lines = this.blocks.lines(block);
     if (this.blocks.tooLarge) throw malformed('the header list is too large');
     return lines;
   }
@@ -76,5 +52,3 @@ export class ResponseReader {
     return { status, section };
   }
 }
-
-const malformed = (what: string): StreamError => new StreamError('PROTOCOL_ERROR', what);
