@@ -2,7 +2,7 @@ import { Failure, type FaultCode } from '../../core/failure.ts';
 import type { HeaderFields } from '../../core/headers.ts';
 import { isAuthority, isConnectTarget, isMethod, isTargetText } from '../../core/target.ts';
 import { BlockReader } from './block-reader.ts';
-import { malformed } from './error.ts';
+import { malformed, StreamError } from './error.ts';
 import { type FieldSection, fieldSection, trailerFields } from './field-section.ts';
 import type { FieldLine } from './hpack-table.ts';
 import type { Block } from './inbound.ts';
