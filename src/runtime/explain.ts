@@ -69,7 +69,7 @@ export function expectation(issue: z.core.$ZodRawIssue): string {
     case 'invalid_type':
       return KINDS[issue.expected] ?? issue.expected;
     case 'invalid_value':
-      return issue.values.length === 1 ? String(issue.values[0]) : `one of ${issue.values.join(', ')}`;
+      return issue.values.length === 1 ? choice(issue.values[0]) : `one of ${issue.values.map(choice).join(', ')}`;
     case 'invalid_union':
       return 'another kind of value';
     case 'too_small':
@@ -89,6 +89,11 @@ const KINDS: Readonly<Record<string, string>> = {
   number: 'a number',
   boolean: 'true or false',
 };
+
+/** A choice as it has to be written: without quotes `1.2` would be a number. */
+function choice(value: unknown): string {
+  return typeof value === 'string' && Number.isFinite(Number(value)) ? JSON.stringify(value) : String(value);
+}
 
 function shown(value: unknown): string {
   if (value === null) return 'nothing';

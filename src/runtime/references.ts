@@ -67,7 +67,7 @@ function tlsFindings({ path, value }: Item): Finding[] {
   if (clientAuth === 'none' && 'ca' in tls) {
     return [fault([...path, 'tls', 'ca'], 'it has no effect unless clientAuth is request or require')];
   }
-  if (clientAuth === 'none' || 'ca' in tls) return [];
+  if ((clientAuth !== 'request' && clientAuth !== 'require') || 'ca' in tls) return [];
   return [fault([...path, 'tls', 'clientAuth'], 'client certificates are verified with the authorities in `ca`')];
 }
 
