@@ -37,7 +37,16 @@ export interface Events {
   'upstream:close': { upstream: string; endpoint: string; reason: string };
   /** Probes say otherwise of an endpoint than before; `why` tells what the last one met, where it met something. */
   'endpoint:health': { upstream: string; endpoint: string; state: string; before: string; why: string | null };
-  'upstream:retry': { upstream: string; endpoint: string; code: string };
+  /** A request is sent again after `delayMs`; `code` is how attempt `attemptCount` ended: a failure's code, or a status. */
+  'upstream:retry': { upstream: string; endpoint: string; code: string; attemptCount: number; delayMs: number };
+  /** A request that could have been sent again was not: the budget for that is used up. */
+  'upstream:spent': { upstream: string };
+  /** Requests go to an endpoint otherwise than before: `well`, `degraded`, `out`, `untried`. */
+  'endpoint:state': { upstream: string; endpoint: string; state: string; before: string };
+  /** `closed`, `open`, `half-open`. */
+  'endpoint:breaker': { upstream: string; endpoint: string; state: string; before: string };
+  /** An endpoint is taken out for how it answers requests. */
+  'endpoint:eject': { upstream: string; endpoint: string; reason: string; forMs: number };
 }
 
 /** Why a request was refused by a limit. `shed`: less important than others. `codel`: it has waited too long in a queue that stands. */

@@ -30,12 +30,20 @@ export function logEvents(log: Log): () => void {
       const level = state === 'unhealthy' ? 'warn' : 'info';
       log[level](`an endpoint is ${state}`, { upstream, endpoint, before, ...(why === null ? {} : { why }) });
     }),
+    onEvent('endpoint:eject', ({ forMs, ...event }) =>
+      log.warn('an endpoint is out for its answers', { ...event, forMs: Math.round(forMs) }),
+    ),
+    onEvent('endpoint:breaker', (event) =>
+      log[event.state === 'open' ? 'warn' : 'info'](`the breaker of an endpoint is ${event.state}`, event),
+    ),
+    onEvent('upstream:spent', seldom(log, 'requests are not sent again: the budget is used up')),
     onEvent('drain:stage', ({ stage, liveCount }) => log.debug(`drain: ${stage}`, { liveCount })),
   ];
   if (log.writes('debug')) {
     stops.push(
       onEvent('connection:close', (event) => log.debug('connection closed', event)),
-      onEvent('upstream:retry', (event) => log.debug('sent again to another connection', event)),
+      onEvent('upstream:retry', (event) => log.debug('a request is sent again', event)),
+      onEvent('endpoint:state', (event) => log.debug(`an endpoint is ${event.state}`, event)),
       onEvent('upstream:close', (event) => log.debug('upstream connection closed', event)),
     );
   }

@@ -1,29 +1,65 @@
+import { isToken } from '../core/headers.ts';
 import { didYouMean, withDefaults } from '../core/options.ts';
 import type { HttpRequest } from '../core/request.ts';
 import { BALANCE_NAMES, type BalanceName } from '../policy/balance/balancer.ts';
 import { HASH_DEFAULTS, HASH_TABLES, type HashOptions } from '../policy/balance/hash.ts';
 import { hashText } from '../policy/balance/identity.ts';
+import { cookieValue } from './cookie.ts';
+import { type StickyOptions, stickySettings } from './sticky.ts';
 
 /** What requests are pinned by: the client's address, the path, or the value of a header or cookie. */
 export type HashKey = 'client-ip' | 'path' | { readonly header: string } | { readonly cookie: string };
 
 /** How an endpoint is chosen. */
-export interface BalanceOptions extends HashOptions {
+export interface BalanceSettings extends HashOptions {
   policy: BalanceName;
   /** For `hash`: what is hashed. A request that has none goes anywhere. */
   key: HashKey;
+  /** Who has been answered by an endpoint stays with it; `null`: nobody does. */
+  sticky: StickyOptions | null;
 }
 
-export const BALANCE_DEFAULTS: Readonly<BalanceOptions> = { policy: 'round-robin', key: 'client-ip', ...HASH_DEFAULTS };
+/** The same as it is given. */
+export interface BalanceOptions extends Partial<Omit<BalanceSettings, 'sticky'>> {
+  sticky?: Partial<StickyOptions> | null;
+}
+
+export const BALANCE_DEFAULTS: Readonly<BalanceSettings> = {
+  policy: 'round-robin',
+  key: 'client-ip',
+  ...HASH_DEFAULTS,
+  sticky: null,
+};
+
+/** Policies that heed weights, and are told cheaply of one that changes. */
+export const WEIGHTED: ReadonlySet<BalanceName> = new Set([
+  'weighted-round-robin',
+  'weighted-least-loaded',
+  'random',
+  'power-of-two',
+]);
 
 /** Fills it up. Throws `TypeError` naming what is wrong. */
-export function balanceSettings(given: BalanceName | Partial<BalanceOptions> | undefined): BalanceOptions {
-  const named = typeof given === 'string' ? { policy: given } : given;
-  const settings = withDefaults('upstream: balance', BALANCE_DEFAULTS, named, ['slackRatio']);
+export function balanceSettings(given: BalanceName | BalanceOptions | undefined): BalanceSettings {
+  const { sticky, ...rest } = typeof given === 'string' ? { policy: given } : (given ?? {});
+  const settings = {
+    ...withDefaults('upstream: balance', BALANCE_DEFAULTS, rest, ['slackRatio']),
+    sticky: sticky === undefined || sticky === null ? null : stickySettings(sticky),
+  };
   check('balance', settings.policy, BALANCE_NAMES);
   check('balance: table', settings.table, Object.keys(HASH_TABLES));
-  if (typeof settings.key === 'string') check('balance: key', settings.key, ['client-ip', 'path']);
+  checkKey(settings.key);
   return settings;
+}
+
+function checkKey(key: HashKey): void {
+  if (typeof key === 'string') {
+    check('balance: key', key, ['client-ip', 'path']);
+    return;
+  }
+  const name = 'header' in key ? key.header : key.cookie;
+  if (!isToken(name))
+    throw new TypeError(`upstream: balance: key: ${JSON.stringify(name)} is no name of a field or cookie`);
 }
 
 function check(option: string, value: string, known: readonly string[]): void {
@@ -34,7 +70,7 @@ function check(option: string, value: string, known: readonly string[]): void {
 }
 
 /** Reads what a request is pinned by, as a 32-bit hash; `null` where nothing pins it. */
-export function keyReader({ policy, key }: BalanceOptions): (request: HttpRequest) => number | null {
+export function keyReader({ policy, key }: BalanceSettings): (request: HttpRequest) => number | null {
   if (policy !== 'hash') return () => null;
   const text = keyText(key);
   return (request) => {
@@ -48,13 +84,4 @@ function keyText(key: HashKey): (request: HttpRequest) => string | null {
   if (key === 'path') return ({ path }) => path;
   if ('header' in key) return ({ headers }) => headers.get(key.header);
   return ({ headers }) => cookieValue(headers.get('cookie'), key.cookie);
-}
-
-/** The value of a cookie (RFC 6265 §4.2.1); `null` when it was not sent. */
-export function cookieValue(cookies: string | null, name: string): string | null {
-  for (const pair of (cookies ?? '').split(';')) {
-    const at = pair.indexOf('=');
-    if (at !== -1 && pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
-  }
-  return null;
 }

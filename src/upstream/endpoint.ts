@@ -37,6 +37,8 @@ export class Endpoint implements Candidate {
   /** Those that carry requests and may have room for more; HTTP/1.1 has none of these. */
   readonly shared: PooledConnection[] = [];
   connectingCount = 0;
+  /** The last connection to it could be opened, or none was tried. */
+  reachable = true;
   /** Its connections carry many requests at once: so it was with the last one, or so we hope before there was one. */
   multiplexes: boolean;
   /** While it multiplexes: the last connection that is being opened. Requests wait for it rather than open their own. */
@@ -59,7 +61,7 @@ export class Endpoint implements Candidate {
   }
 
   get latencyMs(): number | null {
-    return this.standing.latencyMs;
+    return this.standing.fadedLatencyMs;
   }
 
   /** Connections that exist or are being opened. */

@@ -7,11 +7,12 @@ import { Failure } from '../core/failure.ts';
 import type { HeaderFields } from '../core/headers.ts';
 import { discardBody, type HttpResponse } from '../core/message.ts';
 import type { HttpRequest, Protocol } from '../core/request.ts';
+import { remainingMs } from '../policy/deadline.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { UpstreamGroup } from './group.ts';
 import type { PoolClient, Waiter } from './queue.ts';
 import { ReplayBody } from './replay.ts';
-import type { Attempted } from './retry.ts';
+import type { FailedAttempt } from './retrier.ts';
 import { type PassedHead, passedTrailers, type Rewrite } from './rewrite.ts';
 import type { Call } from './standing.ts';
 import type { Upgrade } from './upgrade.ts';
@@ -21,18 +22,24 @@ const retries = channel('upstream:retry');
 const NONE: readonly Endpoint[] = [];
 
 /** One request on its way to an upstream, in as many attempts as it takes, and its answer on the way back. */
-export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient, Attempted {
+export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient, FailedAttempt {
   readonly method: string;
   readonly target: string;
   authority: string;
-  readonly headers: HeaderFields;
+  headers: HeaderFields;
   body: Uint8Array | IncomingBody | null;
   readonly expectContinue: boolean;
   readonly upgrade: string | null;
   readonly key: number | null;
   readonly deadlineMs: number | null;
+  /** Where its client belongs. */
+  readonly home: Endpoint | null;
   tried: readonly Endpoint[] = NONE;
   attemptCount = 0;
+  pausedMs: number | null = null;
+  private readonly passed: HeaderFields;
+  /** Its deadline is what the client has asked for. */
+  private readonly hurried: boolean;
   private readonly request: HttpRequest;
   private readonly group: UpstreamGroup;
   private readonly rewrite: Rewrite;
@@ -65,9 +72,15 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     this.target = rewrite.target(request.target);
     this.authority = request.authority;
     this.headers = headers;
+    this.passed = headers;
     this.expectContinue = passed.expectContinue && body instanceof IncomingBody;
     this.key = group.keyOf(request);
-    this.deadlineMs = group.deadlineMs();
+    this.home = group.sticky?.homeOf(request) ?? null;
+    const { deadlineHeader, totalMs } = group;
+    const askedMs = deadlineHeader?.heard(request.headers) ?? null;
+    this.hurried = askedMs !== null && (totalMs === null || askedMs < totalMs);
+    const withinMs = this.hurried ? askedMs : totalMs;
+    this.deadlineMs = withinMs === null ? null : group.clock.now() + withinMs;
     const { replayMaxBytes } = group;
     this.replay = replayMaxBytes > 0 && body instanceof IncomingBody ? new ReplayBody(body, replayMaxBytes) : null;
     this.body = this.replay === null ? body : null;
@@ -96,6 +109,10 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     this.callTo(endpoint);
   }
 
+  isAdmittedBy(endpoint: Endpoint): boolean {
+    return this.call !== null && this.call.standing === endpoint.standing;
+  }
+
   /** Its breaker counts a call from when the endpoint was chosen; another one may be faster. */
   private callTo(endpoint: Endpoint): void {
     if (this.call !== null && this.call.standing === endpoint.standing) return;
@@ -111,6 +128,10 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     this.callTo(endpoint);
     if (this.replay !== null) this.body = this.replay.attempt();
     this.authority = this.rewrite.authority(this.request.authority, endpoint.address.authority);
+    const { deadlineHeader, clock } = this.group;
+    if (deadlineHeader !== null && this.deadlineMs !== null) {
+      this.headers = deadlineHeader.told(this.passed, remainingMs(this.deadlineMs, clock.now()));
+    }
     connection.send(this, this);
   }
 
@@ -138,15 +159,18 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     this.call?.answered(status);
     this.call = null;
     if (status >= 500 && resolve !== null) {
+      this.triedInVain();
       const delayMs = this.group.retrier.afterStatus(status, headers, this);
       if (delayMs !== null) {
+        this.connection = null;
+        this.replay?.pause();
         discardBody(body);
-        this.again(delayMs, String(status));
+        this.again(delayMs, String(status), false);
         return;
       }
     }
     this.settle();
-    resolve?.({ status, headers: this.rewrite.response(headers, protocol), body });
+    resolve?.({ status, headers: this.settled(this.rewrite.response(headers, protocol)), body });
   }
 
   onUpgrade(status: number, headers: HeaderFields, socket: Duplex, firstBytes: Uint8Array): void {
@@ -158,7 +182,7 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
       this.fail(new Failure('upstream-invalid', 'It switched protocols unasked.'));
       return;
     }
-    const passed = this.rewrite.response(headers, status === 101 ? 'HTTP/1.1' : 'HTTP/2');
+    const passed = this.settled(this.rewrite.response(headers, status === 101 ? 'HTTP/1.1' : 'HTTP/2'));
     try {
       const response = switching.response(status, passed, socket, firstBytes);
       this.settle();
@@ -170,7 +194,9 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
 
   onFail(failure: Failure): void {
     this.connection = null;
-    this.call?.failed(failure);
+    // A client that gives no time says nothing of an endpoint that needs some.
+    if (this.hurried && failure.code === 'upstream-deadline') this.call?.abandoned();
+    else this.call?.failed(failure);
     this.call = null;
     this.onFailed(failure);
   }
@@ -188,35 +214,53 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     return this.group.hasOther(this.tried);
   }
 
-  private onFailed(failure: Failure): void {
-    const { endpoint } = this;
-    if (this.resolve === null) return;
-    if (endpoint !== null && !this.tried.includes(endpoint)) this.tried = [...this.tried, endpoint];
-    const delayMs = this.group.retrier.afterFailure(failure, this);
-    if (delayMs === null) this.fail(failure);
-    else this.again(delayMs, failure.code);
+  get reachableElsewhere(): boolean {
+    return this.group.hasOther(this.tried, true);
   }
 
-  /** Tries once more, after a pause. */
-  private again(delayMs: number, code: string): void {
-    const { endpoint, group } = this;
-    this.connection = null;
+  private triedInVain(): void {
+    const { endpoint } = this;
     if (endpoint !== null && !this.tried.includes(endpoint)) this.tried = [...this.tried, endpoint];
-    if (retries.heard) retries.publish({ upstream: group.name, endpoint: endpoint?.address.url ?? '', code });
-    const fresh = code === 'upstream-stale' || code === 'upstream-refused';
-    if (delayMs <= 0) this.acquire(fresh);
+  }
+
+  private onFailed(failure: Failure): void {
+    if (this.resolve === null) return;
+    const { code } = failure;
+    // A connection that was too old is no reason to leave the endpoint that the request belongs to.
+    const stale = code === 'upstream-stale';
+    if (!stale) this.triedInVain();
+    const delayMs = this.group.retrier.afterFailure(failure, this);
+    if (delayMs === null) this.fail(failure);
     else {
-      this.pause = group.clock.after(delayMs, () => {
-        this.pause = null;
-        this.acquire(fresh);
-      });
+      this.replay?.pause();
+      this.again(delayMs, code, stale || code === 'upstream-refused');
     }
+  }
+
+  /** Tries once more, after a pause. `fresh`: not on an idle connection. */
+  private again(delayMs: number, code: string, fresh: boolean): void {
+    const { attemptCount, endpoint, group } = this;
+    if (retries.heard) {
+      const { name: upstream } = group;
+      retries.publish({ upstream, endpoint: endpoint?.address.url ?? '', code, attemptCount, delayMs });
+    }
+    if (delayMs <= 0) {
+      this.acquire(fresh);
+      return;
+    }
+    this.pausedMs = delayMs;
+    this.pause = group.clock.after(delayMs, () => {
+      this.pause = null;
+      this.acquire(fresh);
+    });
   }
 
   private acquire(fresh: boolean): void {
     this.waiter = null;
+    const { deadlineMs, group } = this;
     try {
-      const waiter = this.group.acquire(this, fresh);
+      if (deadlineMs !== null && group.clock.now() >= deadlineMs) throw new Failure('upstream-deadline');
+      const waiter = group.acquire(this, fresh);
       if (waiter?.queued === true) this.waiter = waiter;
     } catch (error) {
       this.fail(error);
@@ -247,6 +291,16 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     this.reject = null;
     this.pause?.cancel();
     this.pause = null;
+    this.replay?.settle();
     this.group.life.end();
+  }
+
+  /** The answer's fields. A client whose endpoint is gone or does not stand well belongs to who has answered it. */
+  private settled(fields: HeaderFields): HeaderFields {
+    const { endpoint, group, home, request } = this;
+    if (group.sticky === null || endpoint === null || endpoint === home) return fields;
+    if (home?.standing.takesRequests === true) return fields;
+    const cookie = group.sticky.cookieFor(endpoint, request.peer.secure);
+    return cookie === null ? fields : fields.append('set-cookie', cookie);
   }
 }

@@ -9,9 +9,10 @@ import { HTTP1_CLIENT_DEFAULTS, type Http1ClientLimits } from '../protocol/http1
 import { Http2ClientConnection } from '../protocol/http2/client.ts';
 import { HTTP2_CLIENT_DEFAULTS, HTTP2_CLIENT_OPTIONS } from '../protocol/http2/client-limits.ts';
 import { keyReader } from './balance.ts';
+import { DeadlineHeader } from './deadline-header.ts';
 import { type Dial, type Openers, socketDial } from './dial.ts';
 import type { Endpoint } from './endpoint.ts';
-import { EndpointFactory, type Member, readMembers } from './members.ts';
+import { EndpointFactory, type EndpointObserver, type Member, readMembers } from './members.ts';
 import { type EndpointSource, type UpstreamOptions, type UpstreamSettings, upstreamSettings } from './options.ts';
 import { Pool } from './pool.ts';
 import { Prober } from './prober.ts';
@@ -19,6 +20,7 @@ import type { PoolClient, Waiter } from './queue.ts';
 import { Retrier } from './retrier.ts';
 import { Roster } from './roster.ts';
 import { Judge, type Rank } from './standing.ts';
+import { Sticky } from './sticky.ts';
 import { Warmth } from './warmth.ts';
 
 /** One endpoint, at this moment. */
@@ -62,10 +64,15 @@ export class UpstreamGroup {
   readonly retrier: Retrier;
   /** What a request is pinned by, as a hash. */
   readonly keyOf: (request: HttpRequest) => number | null;
+  /** Which endpoint a client belongs to; `null`: clients belong nowhere. */
+  readonly sticky: Sticky | null;
+  /** How endpoints are told what time is left; `null`: they are not. */
+  readonly deadlineHeader: DeadlineHeader | null;
   private readonly settings: UpstreamSettings;
   private readonly roster: Roster;
   private readonly pool: Pool;
   private readonly factory: EndpointFactory;
+  private readonly observer: EndpointObserver;
   private readonly warmth: Warmth | null;
   private readonly prober: Prober | null;
   private readonly sweep: ClockTimer | null;
@@ -81,15 +88,27 @@ export class UpstreamGroup {
       throw new TypeError('upstream: tls: no endpoint is https://');
     }
     const { clock, random, balance, breaker, passive, active, slowStart, spill, zone } = settings;
-    const measuresLatency = balance.policy === 'power-of-two';
+    // Who reads the clock for a call anyway has it for next to nothing.
+    const measuresLatency = balance.policy === 'power-of-two' || breaker !== null || passive !== null;
     const judge = new Judge({ breaker, passive, active, measuresLatency }, clock, random);
     this.clock = clock;
     this.keyOf = keyReader(balance);
-    this.retrier = new Retrier(settings.retry, clock, random);
+    this.sticky = balance.sticky === null ? null : new Sticky(balance.sticky);
+    const { deadlineHeader, deadlineTrusted } = settings.timeouts;
+    this.deadlineHeader = deadlineHeader === null ? null : new DeadlineHeader(deadlineHeader, deadlineTrusted);
+    this.retrier = new Retrier(this.name, settings.retry, clock, random);
     this.life = new Lifecycle({ onDrain: () => this.prober?.stop(), onClose: () => this.closed() });
     this.roster = new Roster({ newBalancer: () => createBalancer(balance.policy, balance), spill, zone, random });
     this.warmth = slowStart === null ? null : new Warmth(this.roster, slowStart, clock);
     this.factory = new EndpointFactory(this.settings, judge);
+    this.observer = {
+      onRank: (endpoint, before) => this.ranked(endpoint, before),
+      onBreaker: (endpoint, state) => {
+        if (state !== 'closed') return;
+        this.warmth?.begin(endpoint);
+        this.pool.pump();
+      },
+    };
     const dialFor = (life: Lifecycle): Dial => dial ?? socketDial(openersFor(life, settings), settings.protocol);
     this.prober = active === null ? null : new Prober(this.name, active, clock, dialFor);
     this.pool = new Pool(this.settings, this.roster, this.life, dialFor(this.life));
@@ -98,16 +117,17 @@ export class UpstreamGroup {
     this.sweep = passive === null ? null : clock.every(LOOK_MS, () => this.look(judge));
   }
 
-  private add(member: Member): void {
-    const endpoint = this.factory.make(member, (changed) => this.changed(changed));
-    this.warmth?.begin(endpoint);
+  private add(member: Member): Endpoint {
+    const endpoint = this.factory.make(member, this.observer);
     this.roster.add(endpoint);
+    this.sticky?.add(endpoint);
     this.prober?.add(endpoint);
+    return endpoint;
   }
 
   /** An endpoint stands otherwise than before. */
-  private changed(endpoint: Endpoint): void {
-    if (endpoint.standing.rank === 'well') this.warmth?.begin(endpoint);
+  private ranked(endpoint: Endpoint, before: Rank): void {
+    if (before !== 'degraded' && before !== 'well' && endpoint.standing.rank !== 'out') this.warmth?.begin(endpoint);
     this.roster.review();
     this.pool.pump();
   }
@@ -126,15 +146,17 @@ export class UpstreamGroup {
     return this.settings.retry?.replayMaxBytes ?? 0;
   }
 
-  /** When a request that begins now has to be answered; `null`: whenever. */
-  deadlineMs(): number | null {
-    const { totalMs } = this.settings.timeouts;
-    return totalMs === null ? null : this.clock.now() + totalMs;
+  /** How long a request may take with all its attempts; `null`: as long as it wants. */
+  get totalMs(): number | null {
+    return this.settings.timeouts.totalMs;
   }
 
-  /** Whether there is an endpoint besides these. */
-  hasOther(tried: readonly Endpoint[]): boolean {
-    return this.roster.some((endpoint) => !tried.includes(endpoint) && endpoint.standing.mayCall(this.clock));
+  /** Whether an endpoint besides these may be called. `reachable`: one that was reached when that was tried last. */
+  hasOther(tried: readonly Endpoint[], reachable = false): boolean {
+    const { clock } = this;
+    return this.roster.some(
+      (other) => !tried.includes(other) && (other.reachable || !reachable) && other.standing.mayCall(clock),
+    );
   }
 
   /**
@@ -161,8 +183,8 @@ export class UpstreamGroup {
   endpoints(): readonly EndpointStatus[] {
     const nowMs = this.clock.now();
     return [...this.roster.all].map((endpoint) => {
-      const { activeCount, connectingCount, draining, id, idle, latencyMs, standing, traits } = endpoint;
-      const { breaker, ejectedUntilMs, healthState, rank } = standing;
+      const { activeCount, connectingCount, draining, id, idle, standing, traits } = endpoint;
+      const { breaker, ejectedUntilMs, healthState, latencyMs, rank } = standing;
       return {
         ...traits,
         url: id,
@@ -187,7 +209,7 @@ export class UpstreamGroup {
     for (const [id, endpoint] of [...present]) if (!members.has(id)) void this.retire(endpoint);
     for (const [id, member] of members) {
       const known = present.get(id);
-      if (known === undefined) this.add(member);
+      if (known === undefined) this.warmth?.begin(this.add(member));
       else this.describe(known, member);
     }
     this.pool.pump();
@@ -196,6 +218,7 @@ export class UpstreamGroup {
   private describe(endpoint: Endpoint, { traits }: Member): void {
     endpoint.traits = traits;
     endpoint.weight = traits.weight;
+    this.warmth?.reweigh(endpoint);
     this.roster.update(endpoint);
     this.roster.review();
   }
@@ -205,6 +228,8 @@ export class UpstreamGroup {
     endpoint.standing.leave();
     this.prober?.leave(endpoint);
     this.roster.leave(endpoint);
+    this.sticky?.remove(endpoint);
+    this.warmth?.leave(endpoint);
     this.pool.retire(endpoint);
     return this.roster.gone(endpoint);
   }
@@ -217,9 +242,9 @@ export class UpstreamGroup {
 
   /** Holds an endpoint's breaker open or closed; `null` lets go. Throws `TypeError` when there is none. */
   forceBreaker(url: string, state: 'open' | 'closed' | null): void {
-    const { breaker } = this.endpointAt(url).standing;
-    if (breaker === null) throw new TypeError(`upstream ${this.name}: it has no breakers`);
-    breaker.force(state);
+    const { standing } = this.endpointAt(url);
+    if (!standing.forceBreaker(state)) throw new TypeError(`upstream ${this.name}: it has no breakers`);
+    this.pool.pump();
   }
 
   /**

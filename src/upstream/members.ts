@@ -1,9 +1,14 @@
+import { channel } from '../core/events.ts';
+import type { BreakerState } from '../policy/breaker.ts';
 import { TlsServer, UpstreamTls } from '../transport/upstream-tls.ts';
 import { Endpoint, type EndpointTraits } from './endpoint.ts';
 import { type EndpointAddress, endpointAddress } from './endpoint-address.ts';
 import { type EndpointSource, TRAIT_DEFAULTS, type UpstreamSettings } from './options.ts';
-import type { Judge } from './standing.ts';
-import { Standing } from './standing.ts';
+import { type Judge, type Rank, Standing } from './standing.ts';
+
+const states = channel('endpoint:state');
+const breakers = channel('endpoint:breaker');
+const ejections = channel('endpoint:eject');
 
 /** An endpoint as it was given, read and checked. */
 export interface Member {
@@ -38,6 +43,13 @@ function readTraits(url: string, given: Partial<EndpointTraits>): EndpointTraits
   return traits;
 }
 
+/** Who acts on what becomes of endpoints. */
+export interface EndpointObserver {
+  /** It stands otherwise than `before`. */
+  onRank(endpoint: Endpoint, before: Rank): void;
+  onBreaker(endpoint: Endpoint, state: BreakerState): void;
+}
+
 /** Makes endpoints of one upstream. */
 export class EndpointFactory {
   private readonly settings: UpstreamSettings;
@@ -49,15 +61,29 @@ export class EndpointFactory {
     this.judge = judge;
   }
 
-  /** `onChange`: it stands otherwise than before. Throws `TypeError` when its TLS settings cannot be used. */
-  make({ address, traits }: Member, onChange: (endpoint: Endpoint) => void): Endpoint {
+  /** Throws `TypeError` when its TLS settings cannot be used. */
+  make({ address, traits }: Member, observer: EndpointObserver): Endpoint {
     const { protocol } = this.settings;
     const h2 = protocol === 'http1' ? [] : ['h2'];
     const secure = address.secureHost !== null;
     const offered = protocol === 'h2' ? h2 : [...h2, 'http/1.1'];
     const tls = address.secureHost === null ? null : new TlsServer(this.tlsSettings(), address.secureHost, offered);
     const multiplexes = secure ? h2.length > 0 : protocol === 'h2';
-    const standing = new Standing(this.judge, () => onChange(endpoint));
+    const names = { upstream: this.settings.name, endpoint: address.url };
+    const standing = new Standing(this.judge, {
+      onRank(before) {
+        const { rank: state } = standing;
+        if (states.heard) states.publish({ ...names, state, before });
+        observer.onRank(endpoint, before);
+      },
+      onBreaker(state, before) {
+        if (breakers.heard) breakers.publish({ ...names, state, before });
+        observer.onBreaker(endpoint, state);
+      },
+      onEject(reason, forMs) {
+        if (ejections.heard) ejections.publish({ ...names, reason, forMs });
+      },
+    });
     const endpoint: Endpoint = new Endpoint(address, tls, multiplexes, traits, standing);
     return endpoint;
   }

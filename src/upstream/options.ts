@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../core/clock.ts';
+import { isToken } from '../core/headers.ts';
 import { withDefaults } from '../core/options.ts';
 import type { BalanceName } from '../policy/balance/balancer.ts';
 import { BREAKER_DEFAULTS, type BreakerOptions } from '../policy/breaker.ts';
@@ -7,10 +8,10 @@ import { SLOW_START_DEFAULTS, type SlowStartOptions } from '../policy/slow-start
 import { SPILL_DEFAULTS, type SpillOptions } from '../policy/tiers.ts';
 import { TLS_VERSIONS } from '../transport/tls/options.ts';
 import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../transport/upstream-tls.ts';
-import { type BalanceOptions, balanceSettings } from './balance.ts';
+import { type BalanceOptions, type BalanceSettings, balanceSettings, WEIGHTED } from './balance.ts';
 import type { EndpointTraits } from './endpoint.ts';
 import { type ProbeOptions, probeSettings } from './probe-options.ts';
-import { RETRY_CAUSES, RETRY_DEFAULTS, type RetryOptions } from './retry.ts';
+import { JITTERS, RETRY_CAUSES, RETRY_DEFAULTS, type RetryOptions } from './retry.ts';
 
 /** How many connections an upstream keeps and how long requests wait for one. */
 export interface PoolOptions {
@@ -42,6 +43,13 @@ export interface UpstreamTimeouts {
   headMs: number | null;
   /** Between two bytes of an answer, or of a request it does not take; over it the answer breaks off. */
   idleMs: number | null;
+  /**
+   * The field that tells an upstream how many milliseconds are left of `totalMs`, such as `x-request-timeout-ms`;
+   * `grpc-timeout` is written as gRPC does. `null`: it is not told.
+   */
+  deadlineHeader: string | null;
+  /** What clients say in that field is heeded: where it is less, it is the deadline. */
+  deadlineTrusted: boolean;
 }
 
 /** An endpoint: its URL (`http://host:port`, `https://host:port`, or `unix:/path`), and what is said of it. */
@@ -71,7 +79,7 @@ export interface UpstreamOptions {
   name?: string;
   endpoints: readonly EndpointSource[];
   /** How an endpoint is chosen; default `round-robin`. */
-  balance?: BalanceName | Partial<BalanceOptions>;
+  balance?: BalanceName | BalanceOptions;
   /** Default `auto`. */
   protocol?: UpstreamProtocol;
   /** For endpoints that are `https://`. */
@@ -110,13 +118,15 @@ export const TIMEOUT_DEFAULTS: Readonly<UpstreamTimeouts> = {
   connectMs: 2000,
   headMs: 60_000,
   idleMs: 60_000,
+  deadlineHeader: null,
+  deadlineTrusted: false,
 };
 
 /** Everything an upstream needs, checked and filled up. `null` is off. */
 export interface UpstreamSettings {
   readonly name: string;
   readonly endpoints: readonly EndpointSource[];
-  readonly balance: BalanceOptions;
+  readonly balance: BalanceSettings;
   readonly protocol: UpstreamProtocol;
   readonly tls: UpstreamTlsOptions;
   readonly pool: PoolOptions;
@@ -164,9 +174,16 @@ export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
   if (settings.endpoints.length === 0) throw new TypeError('upstream: endpoints: at least one is needed');
   checkName('protocol', settings.protocol, UPSTREAM_PROTOCOLS);
   checkName('tls: minVersion', settings.tls.minVersion, TLS_VERSIONS);
-  const unknown = settings.retry?.on.find((cause) => !RETRY_CAUSES.includes(cause));
-  if (unknown !== undefined) {
-    throw new TypeError(`upstream: retry: on: ${JSON.stringify(unknown)} is not one of ${RETRY_CAUSES.join(', ')}`);
+  if (settings.retry !== null) checkRetry(settings.retry);
+  const { balance: chosen, timeouts: times } = settings;
+  if (settings.slowStart !== null && !WEIGHTED.has(chosen.policy)) {
+    throw new TypeError(`upstream: slowStart: balance must heed changing weights: one of ${[...WEIGHTED].join(', ')}`);
+  }
+  if (times.deadlineHeader !== null && !isToken(times.deadlineHeader)) {
+    throw new TypeError(`upstream: timeouts: deadlineHeader: ${JSON.stringify(times.deadlineHeader)} is no field name`);
+  }
+  if (times.deadlineTrusted && times.deadlineHeader === null) {
+    throw new TypeError('upstream: timeouts: deadlineTrusted: there is no deadlineHeader');
   }
   return settings;
 }
@@ -184,6 +201,14 @@ function optional<Options extends object>(
   offable: readonly (keyof Options & string)[] = [],
 ): Options | null {
   return given === undefined ? null : withDefaults(what, defaults, given, offable);
+}
+
+function checkRetry({ on, jitter }: RetryOptions): void {
+  const unknown = on.find((cause) => !RETRY_CAUSES.includes(cause));
+  if (unknown !== undefined) {
+    throw new TypeError(`upstream: retry: on: ${JSON.stringify(unknown)} is not one of ${RETRY_CAUSES.join(', ')}`);
+  }
+  checkName('retry: jitter', jitter, JITTERS);
 }
 
 /** Throws `TypeError` when it is none of these. */

@@ -9,11 +9,11 @@ import type { UpstreamSettings } from './options.ts';
 import { type ConnectionKeeper, PooledConnection } from './pooled-connection.ts';
 import { type PoolClient, Waiter, WaitQueue } from './queue.ts';
 import type { Roster } from './roster.ts';
+import { sweepPeriodMs } from './sweep-period.ts';
 
 const connects = channel('upstream:connect');
 const closes = channel('upstream:close');
 
-const SWEEP_MAX_MS = 250;
 /** How much before its peer an idle connection is closed, so that no request crosses the peer's close on the way. */
 const CLOSE_AHEAD_MS = 1000;
 const NONE_TRIED: readonly Endpoint[] = [];
@@ -42,9 +42,10 @@ export class Pool implements ConnectionKeeper {
   /** What is asked of an endpoint right now. */
   private fresh = false;
   private avoided: readonly Endpoint[] = NONE_TRIED;
+  private asker: PoolClient | null = null;
   private readonly usable = (endpoint: Endpoint): boolean =>
     (this.avoided.length === 0 || !this.avoided.includes(endpoint)) &&
-    endpoint.standing.mayCall(this.settings.clock) &&
+    this.mayCall(endpoint, this.asker) &&
     (endpoint.hasFree(this.fresh) || this.mayConnect(endpoint, this.fresh));
 
   constructor(settings: UpstreamSettings, roster: Roster, life: Lifecycle, dial: Dial) {
@@ -130,13 +131,22 @@ export class Pool implements ConnectionKeeper {
   // ── choosing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The endpoint whose turn it is among those that can serve now; one that was tried in vain only when there is no other. */
-  private pick({ key, tried }: PoolClient, fresh: boolean): Endpoint | null {
+  private pick(client: PoolClient, fresh: boolean): Endpoint | null {
+    const { home, key, tried } = client;
     this.fresh = fresh;
+    this.asker = client;
     this.avoided = tried;
+    if (home?.standing.takesRequests === true && !home.draining && this.usable(home)) return home;
     const endpoint = this.roster.pick(this.usable, key);
     if (endpoint !== null || tried.length === 0) return endpoint;
     this.avoided = NONE_TRIED;
-    return this.roster.some((other) => !tried.includes(other)) ? null : this.roster.pick(this.usable, key);
+    const others = this.roster.some((other) => !tried.includes(other) && this.mayCall(other, client));
+    return others ? null : this.roster.pick(this.usable, key);
+  }
+
+  /** Whether the endpoint's breaker lets the client through, or has done so already. */
+  private mayCall(endpoint: Endpoint, client: PoolClient | null): boolean {
+    return endpoint.standing.mayCall(this.settings.clock) || client?.isAdmittedBy(endpoint) === true;
   }
 
   private take(endpoint: Endpoint, fresh: boolean): PooledConnection | undefined {
@@ -186,10 +196,15 @@ export class Pool implements ConnectionKeeper {
 
   /** The waiter that came first, unless it has been here in vain and has a connection coming from elsewhere. */
   private firstFor(endpoint: Endpoint): Waiter | null {
+    if (endpoint.draining) return null;
     let waiter = this.queue.first;
-    while (waiter !== null && waiter.connecting !== null && waiter.client.tried.includes(endpoint))
-      waiter = waiter.next;
+    while (waiter !== null && !this.mayHave(waiter, endpoint)) waiter = waiter.next;
     return waiter;
+  }
+
+  private mayHave({ client, connecting }: Waiter, endpoint: Endpoint): boolean {
+    if (!this.mayCall(endpoint, client)) return false;
+    return connecting === null || !client.tried.includes(endpoint);
   }
 
   loadChanged(endpoint: Endpoint, deltaCount: number): void {
@@ -220,7 +235,7 @@ export class Pool implements ConnectionKeeper {
       if (pooled.runningCount === 0) pooled.connection.close('drained');
       return;
     }
-    while (this.queue.count > 0 && pooled.roomCount > 0 && endpoint.standing.mayCall(this.settings.clock)) {
+    while (this.queue.count > 0 && pooled.roomCount > 0) {
       const waiter = this.firstFor(endpoint);
       if (waiter === null) break;
       this.serve(waiter, pooled);
@@ -312,6 +327,7 @@ export class Pool implements ConnectionKeeper {
     // A drain under way closes at once what nobody waits for.
     if (pooled.connection.life.phase === 'closed') return;
     endpoint.multiplexes = multiplexes;
+    endpoint.reachable = true;
     endpoint.connections.add(pooled);
     if (connects.heard) connects.publish({ upstream: this.settings.name, endpoint: endpoint.address.url });
     if (first !== null) this.serve(first, pooled);
@@ -322,6 +338,7 @@ export class Pool implements ConnectionKeeper {
 
   private unreachable(connecting: Connecting, failure: Failure): void {
     const { endpoint } = connecting;
+    endpoint.reachable = false;
     for (const waiter of this.forgetConnecting(connecting)) {
       this.leave(waiter);
       waiter.client.onNoConnection(failure, endpoint);
@@ -335,16 +352,9 @@ export class Pool implements ConnectionKeeper {
   /** Checks deadlines from now on. */
   begin(): void {
     if (this.timer !== null) return;
-    const { clock, pool, timeouts } = this.settings;
-    const shortestMs = Math.min(
-      pool.idleTimeoutMs,
-      pool.queueTimeoutMs,
-      timeouts.connectMs,
-      timeouts.headMs ?? SWEEP_MAX_MS * 4,
-      timeouts.idleMs ?? SWEEP_MAX_MS * 4,
-    );
+    const { clock } = this.settings;
     this.nowMs = clock.now();
-    this.timer = clock.every(Math.max(1, Math.min(SWEEP_MAX_MS, shortestMs / 4)), () => this.sweep());
+    this.timer = clock.every(sweepPeriodMs(this.settings), () => this.sweep());
   }
 
   private sweep(): void {

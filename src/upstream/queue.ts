@@ -11,6 +11,10 @@ export interface PoolClient {
   readonly deadlineMs: number | null;
   /** Endpoints that it has been to in vain: others go before them. */
   readonly tried: readonly Endpoint[];
+  /** Where its client belongs; `null`: anywhere. */
+  readonly home: Endpoint | null;
+  /** The endpoint's breaker has let it through already, when a connection was opened for it. */
+  isAdmittedBy(endpoint: Endpoint): boolean;
   /** A connection to this endpoint is being opened for it. */
   onConnecting(endpoint: Endpoint): void;
   /** A free connection, to be used at once. */

@@ -1,24 +1,38 @@
 import type { Clock } from '../core/clock.ts';
+import { channel } from '../core/events.ts';
 import type { Failure } from '../core/failure.ts';
 import type { HeaderFields } from '../core/headers.ts';
-import { fullJitterMs } from '../policy/backoff.ts';
+import { decorrelatedJitterMs, fullJitterMs } from '../policy/backoff.ts';
 import { hasTimeFor } from '../policy/deadline.ts';
 import { RETRY_BUDGET_DEFAULTS, RetryBudget } from '../policy/retry-budget.ts';
-import { type Attempted, type RetryOptions, retriedAnyway, retriedByRule, retryAfterMs } from './retry.ts';
+import {
+  type Attempted,
+  type RetryOptions,
+  retriedAnyway,
+  retriedByRule,
+  retriedFreely,
+  retryAfterMs,
+} from './retry.ts';
+
+const spent = channel('upstream:spent');
 
 /** An attempt that has come to nothing. */
 export interface FailedAttempt extends Attempted {
   readonly deadlineMs: number | null;
+  /** How long it has waited before its last attempt; `null`: not yet. */
+  readonly pausedMs: number | null;
 }
 
 /** Decides for all requests of an upstream whether one is sent again, and when. */
 export class Retrier {
+  private readonly upstream: string;
   private readonly options: RetryOptions | null;
   private readonly budget: RetryBudget | null;
   private readonly clock: Clock;
   private readonly random: () => number;
 
-  constructor(options: RetryOptions | null, clock: Clock, random: () => number) {
+  constructor(upstream: string, options: RetryOptions | null, clock: Clock, random: () => number) {
+    this.upstream = upstream;
     this.options = options;
     this.clock = clock;
     this.random = random;
@@ -37,9 +51,8 @@ export class Retrier {
   /** After how long it is sent again; `null`: it is not. */
   afterFailure(failure: Failure, attempt: FailedAttempt): number | null {
     const { options } = this;
-    // Once budgets are asked, only what costs an upstream nothing is free: it has not taken the request.
     if (options === null) return retriedAnyway(failure, attempt) ? 0 : null;
-    if (failure.code !== 'upstream-connect' && attempt.attemptCount === 1 && retriedAnyway(failure, attempt)) return 0;
+    if (retriedFreely(failure, attempt, options)) return 0;
     if (!retriedByRule(failure, attempt, options)) return null;
     return this.afford(attempt, this.pauseMs(attempt, options));
   }
@@ -53,15 +66,19 @@ export class Retrier {
     return this.afford(attempt, Math.max(askedMs ?? 0, this.pauseMs(attempt, options)));
   }
 
-  /** Another endpoint can be asked at once; the same one is given time. */
-  private pauseMs({ elsewhere, attemptCount }: Attempted, { backoffMs, backoffMaxMs }: RetryOptions): number {
+  /** Another endpoint can be asked at once; the same ones are given time, more each time. */
+  private pauseMs({ elsewhere, attemptCount, pausedMs }: FailedAttempt, options: RetryOptions): number {
     if (elsewhere) return 0;
-    return fullJitterMs(attemptCount - 1, { baseMs: backoffMs, maxMs: backoffMaxMs }, this.random());
+    const { backoffMs: baseMs, backoffMaxMs: maxMs, jitter } = options;
+    if (jitter === 'decorrelated') return decorrelatedJitterMs(pausedMs, { baseMs, maxMs }, this.random());
+    return fullJitterMs(attemptCount - 1, { baseMs, maxMs }, this.random());
   }
 
   private afford({ deadlineMs }: FailedAttempt, delayMs: number): number | null {
     const nowMs = this.clock.now();
     if (!hasTimeFor(deadlineMs ?? Number.POSITIVE_INFINITY, delayMs, 0, nowMs)) return null;
-    return this.budget?.withdraw(nowMs) === true ? delayMs : null;
+    if (this.budget?.withdraw(nowMs) === true) return delayMs;
+    if (spent.heard) spent.publish({ upstream: this.upstream });
+    return null;
   }
 }

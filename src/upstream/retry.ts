@@ -6,39 +6,46 @@ import type { HeaderFields } from '../core/headers.ts';
 export const RETRY_CAUSES = ['connect', 'refused', 'reset', 'timeout', 500, 502, 503, 504] as const;
 export type RetryCause = (typeof RETRY_CAUSES)[number];
 
+/** How the wait before another attempt is drawn. `full`: anything up to its limit. `decorrelated`: at least `backoffMs`. */
+export const JITTERS = ['full', 'decorrelated'] as const;
+export type Jitter = (typeof JITTERS)[number];
+
 /** How requests that fail are sent again. */
 export interface RetryOptions {
   /** Attempts for one request, the first counted. */
   attemptMaxCount: number;
   /**
    * What is tried again. `connect`: it could not be reached. `refused`: it has refused the request unseen. `reset`: the
-   * connection ended before an answer. `timeout`: no answer came in time. Statuses: the upstream has answered so.
+   * connection ended before an answer. `timeout`: no answer came in time; `504` means that too. Statuses: the upstream
+   * has answered so.
    */
   on: readonly RetryCause[];
-  /** For each attempt, from the request to the head of its answer; `null`: only the upstream's timeouts hold. */
+  /** For each attempt, from the end of the request to the head of its answer; `null`: only `timeouts.headMs` holds. */
   perTryTimeoutMs: number | null;
   /** Attempts beyond the first, as a share of the requests of the last while. */
   budgetRatio: number;
   /** So many of them in a second are always allowed. */
   budgetMinPerSec: number;
-  /** A body up to this size is kept, so that it can be sent again. */
+  /** So much of a body that is sent as it arrives is kept, so that it can be sent again. */
   replayMaxBytes: number;
-  /** The wait before the second attempt is up to this; it grows with each one. */
+  /** The first wait before the same endpoints are asked once more is up to this; each further one up to twice as long. */
   backoffMs: number;
   backoffMaxMs: number;
+  jitter: Jitter;
   /** A longer `retry-after` is not waited for: the answer goes to the client. */
   retryAfterMaxMs: number;
 }
 
 export const RETRY_DEFAULTS: Readonly<RetryOptions> = {
   attemptMaxCount: 3,
-  on: ['connect', 'refused', 'reset', 502, 503, 504],
+  on: ['connect', 'refused', 'reset', 'timeout', 502, 503, 504],
   perTryTimeoutMs: null,
   budgetRatio: 0.2,
   budgetMinPerSec: 10,
   replayMaxBytes: 65_536,
   backoffMs: 25,
   backoffMaxMs: 250,
+  jitter: 'full',
   retryAfterMaxMs: 1000,
 };
 
@@ -52,6 +59,8 @@ const CAUSES: Readonly<Partial<Record<FaultCode, RetryCause>>> = {
   'upstream-refused': 'refused',
   'upstream-stale': 'reset',
   'upstream-reset': 'reset',
+  // Of an attempt this is told only when it was cut off within the head of its answer.
+  'upstream-truncated': 'reset',
   'upstream-head-timeout': 'timeout',
 };
 
@@ -63,8 +72,10 @@ export interface Attempted {
   readonly attemptCount: number;
   /** All of its body could be sent once more. */
   readonly replayable: boolean;
-  /** There is an endpoint that it has not been to. */
+  /** There is an endpoint that it has not been to in vain. */
   readonly elsewhere: boolean;
+  /** One of these could be reached when that was tried last, for all we know. */
+  readonly reachableElsewhere: boolean;
 }
 
 /** Whether sending it twice means no more than sending it once. */
@@ -88,10 +99,29 @@ export function retriedAnyway(failure: Failure, attempted: Attempted): boolean {
 /** Whether the operator's rules let it be sent again; the budget is not asked. */
 export function retriedByRule(result: Failure | number, attempted: Attempted, options: RetryOptions): boolean {
   if (attempted.attemptCount >= options.attemptMaxCount || !attempted.replayable) return false;
-  const cause = result instanceof Failure ? CAUSES[result.code] : RETRY_CAUSES.find((known) => known === result);
-  if (cause === undefined || !options.on.includes(cause)) return false;
+  if (!isNamed(causeOf(result), options.on)) return false;
   const safe = result instanceof Failure && result.retry === 'safe';
   return safe || isIdempotent(attempted);
+}
+
+/**
+ * Whether a failed request is sent again without asking the budget. What could not be delivered costs nothing that a
+ * budget would have to spare, as long as somebody is there who can be reached; what was refused or lost to the idle
+ * timeout of a connection costs little, and happens once to a request.
+ */
+export function retriedFreely(failure: Failure, attempted: Attempted, options: RetryOptions): boolean {
+  if (!retriedAnyway(failure, attempted)) return false;
+  if (CAUSES[failure.code] !== 'connect') return true;
+  return attempted.reachableElsewhere && retriedByRule(failure, attempted, options);
+}
+
+function causeOf(result: Failure | number): RetryCause | undefined {
+  return result instanceof Failure ? CAUSES[result.code] : RETRY_CAUSES.find((known) => known === result);
+}
+
+/** An attempt that took too long would be a 504 to the client, whoever says so. */
+function isNamed(cause: RetryCause | undefined, on: readonly RetryCause[]): boolean {
+  return cause !== undefined && (on.includes(cause) || (cause === 'timeout' && on.includes(504)));
 }
 
 /** `retry-after` in milliseconds (RFC 9110 §10.2.3); `null` when there is none or it cannot be read. */

@@ -1,4 +1,5 @@
 import type { Balancer } from '../policy/balance/candidate.ts';
+import { mix } from '../policy/balance/identity.ts';
 import { drawShare, type SpillOptions, type Strength, tierShares, zoneShares } from '../policy/tiers.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -91,7 +92,7 @@ export class Roster {
     if (tiers.length === 1 && only.divisions.length === 1) {
       return only.divisions[0]?.balancer.pick(usable, key, random) ?? null;
     }
-    const drawn = tiers[drawShare(this.tierRatios, random())] ?? only;
+    const drawn = tiers[drawShare(this.tierRatios, draw(key, TIER_SEED, random))] ?? only;
     const first = this.pickInTier(drawn, usable, key);
     if (first !== null) return first;
     for (const tier of tiers) {
@@ -103,7 +104,7 @@ export class Roster {
 
   private pickInTier(tier: Tier, usable: (endpoint: Endpoint) => boolean, key: number | null): Endpoint | null {
     const { random } = this.options;
-    const drawn = tier.divisions[drawShare(tier.zoneRatios, random())];
+    const drawn = tier.divisions[drawShare(tier.zoneRatios, draw(key, ZONE_SEED, random))];
     const first = drawn?.balancer.pick(usable, key, random) ?? null;
     if (first !== null) return first;
     for (const division of tier.divisions) {
@@ -163,6 +164,14 @@ export class Roster {
     if (tier === undefined) return undefined;
     return tier.divisions.length === 1 ? tier.divisions[0] : tier.divisions.find(({ zone }) => zone === traits.zone);
   }
+}
+
+const TIER_SEED = 0x7f4a7c15;
+const ZONE_SEED = 0x3c6ef372;
+
+/** A number in [0, 1): the same for the same key, so that what is pinned stays where it is while traffic spills over. */
+function draw(key: number | null, seed: number, random: () => number): number {
+  return key === null ? random() : mix(key ^ seed) / 2 ** 32;
 }
 
 /** Makes these, and only these, the members of a division. */

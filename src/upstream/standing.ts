@@ -1,9 +1,16 @@
 import type { Clock } from '../core/clock.ts';
-import type { Failure } from '../core/failure.ts';
-import { Breaker, type BreakerOptions, type CallOutcome, callCounts } from '../policy/breaker.ts';
+import type { Failure, FaultCode } from '../core/failure.ts';
+import {
+  Breaker,
+  type BreakerOptions,
+  type BreakerState,
+  type CallOutcome,
+  callCounts,
+  REFUSED,
+} from '../policy/breaker.ts';
 import { Ewma } from '../policy/ewma.ts';
 import { Health, type HealthOptions, type HealthState } from '../policy/health.ts';
-import { type Outlier, OutlierGroup, type OutlierOptions } from '../policy/outlier.ts';
+import { type EjectionReason, type Outlier, OutlierGroup, type OutlierOptions } from '../policy/outlier.ts';
 import type { WindowCounts } from '../policy/window.ts';
 
 /** By what endpoints are judged; `null` is off. */
@@ -21,8 +28,20 @@ export interface JudgeOptions {
  */
 export type Rank = 'well' | 'degraded' | 'out' | 'untried';
 
-/** A call that ended so is nobody's fault but the client's. */
-const NOBODYS_FAULT: ReadonlySet<string> = new Set(['client', 'server']);
+/** A call that ended so is not the endpoint's fault. */
+const OTHERS_FAULT: ReadonlySet<string> = new Set(['client', 'server']);
+/** What a server may do at any time that is well: end a connection that was idle, and refuse what it will not see. */
+const NOBODYS_FAULT: ReadonlySet<FaultCode> = new Set(['upstream-stale', 'upstream-refused']);
+
+/** Who wants to know of changes. */
+export interface StandingObserver {
+  /** Its rank is another than `before`. */
+  onRank(before: Rank): void;
+  /** Its breaker is another than `before`. */
+  onBreaker(state: BreakerState, before: BreakerState): void;
+  /** It is out for its answers. */
+  onEject(reason: EjectionReason, forMs: number): void;
+}
 
 /** What the endpoints of one upstream are judged by together. */
 export class Judge {
@@ -53,14 +72,15 @@ export class Standing {
   private readonly judge: Judge;
   private readonly outlier: Outlier | null;
   private readonly latency: Ewma | null;
-  private readonly onChange: () => void;
+  private readonly observer: StandingObserver;
   private current: Rank;
+  /** Of the last ejection that was told. */
+  private ejectionMs = Number.NEGATIVE_INFINITY;
 
-  /** `onChange` is called when its rank is another than before. */
-  constructor(judge: Judge, onChange: () => void) {
+  constructor(judge: Judge, observer: StandingObserver) {
     const { active, measuresLatency } = judge.options;
     this.judge = judge;
-    this.onChange = onChange;
+    this.observer = observer;
     this.breaker = judge.newBreaker();
     this.outlier = judge.outliers?.join() ?? null;
     this.latency = measuresLatency ? new Ewma() : null;
@@ -73,8 +93,19 @@ export class Standing {
     return this.current;
   }
 
+  /** Who has asked it before may ask it again. */
+  get takesRequests(): boolean {
+    return this.current === 'well' || this.current === 'degraded';
+  }
+
+  /** Average time to the head of an answer; `null` before the first. */
   get latencyMs(): number | null {
     return this.latency?.latencyMs ?? null;
+  }
+
+  /** The same, less and less while it is not asked, so that one that was slow is tried again. */
+  get fadedLatencyMs(): number | null {
+    return this.latency?.at(this.judge.clock.now()) ?? null;
   }
 
   get healthState(): HealthState {
@@ -89,21 +120,46 @@ export class Standing {
 
   /** Whether its breaker lets a call through now. */
   mayCall(clock: Clock): boolean {
-    return this.breaker === null || this.breaker.wouldAdmit(clock.now());
+    const { breaker } = this;
+    return breaker === null || breaker.state === 'closed' || breaker.wouldAdmit(clock.now());
+  }
+
+  /** Holds its breaker open or closed; `null` lets go. Returns `false` when it has none. */
+  forceBreaker(state: 'open' | 'closed' | null): boolean {
+    const { breaker } = this;
+    if (breaker === null) return false;
+    const before = breaker.state;
+    breaker.force(state);
+    this.tellBreaker(breaker, before);
+    return true;
+  }
+
+  private tellBreaker({ state }: Breaker, before: BreakerState): void {
+    if (state !== before) this.observer.onBreaker(state, before);
   }
 
   /** A call to it begins; `null` when nobody wants to know how it ends. */
   begin(): Call | null {
-    if (this.breaker === null && this.outlier === null && this.latency === null) return null;
+    const { breaker } = this;
+    if (breaker === null && this.outlier === null && this.latency === null) return null;
     const nowMs = this.judge.clock.now();
-    return new Call(this, this.breaker?.admit(nowMs) ?? 0, nowMs);
+    if (breaker === null) return new Call(this, REFUSED, nowMs);
+    const before = breaker.state;
+    const ticket = breaker.admit(nowMs);
+    this.tellBreaker(breaker, before);
+    return new Call(this, ticket, nowMs);
   }
 
   /** A call has ended. */
   observe(call: Call, outcome: CallOutcome, local: boolean): void {
     const nowMs = this.judge.clock.now();
     const durationMs = nowMs - call.sinceMs;
-    this.breaker?.observe(call.ticket, outcome, durationMs, nowMs);
+    const { breaker } = this;
+    if (breaker !== null) {
+      const before = breaker.state;
+      breaker.observe(call.ticket, outcome, durationMs, nowMs);
+      this.tellBreaker(breaker, before);
+    }
     if (outcome === 'none') return;
     if (outcome === 'success') this.latency?.observe(durationMs, nowMs);
     const answer = outcome === 'success' ? 'success' : local ? 'local-fault' : 'failure';
@@ -112,10 +168,16 @@ export class Standing {
 
   /** Looks again at what time may have changed, or a probe. */
   review(nowMs: number): void {
+    const { outlier } = this;
+    if (outlier !== null && outlier.ejectedUntilMs > this.ejectionMs) {
+      this.ejectionMs = outlier.ejectedUntilMs;
+      if (outlier.reason !== null) this.observer.onEject(outlier.reason, outlier.ejectedUntilMs - nowMs);
+    }
+    const before = this.current;
     const rank = this.rankAt(nowMs);
-    if (rank === this.current) return;
+    if (rank === before) return;
     this.current = rank;
-    this.onChange();
+    this.observer.onRank(before);
   }
 
   private rankAt(nowMs: number): Rank {
@@ -152,7 +214,7 @@ export class Call {
   }
 
   failed(failure: Failure): void {
-    if (NOBODYS_FAULT.has(failure.blame)) this.abandoned();
+    if (OTHERS_FAULT.has(failure.blame) || NOBODYS_FAULT.has(failure.code)) this.abandoned();
     else this.standing.observe(this, 'failure', failure.code !== 'upstream-invalid');
   }
 

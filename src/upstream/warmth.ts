@@ -28,6 +28,16 @@ export class Warmth {
     this.timer ??= this.clock.every(Math.min(STEP_MS, Math.max(1, this.options.windowMs / 10)), () => this.step());
   }
 
+  /** It has another weight than before. */
+  reweigh(endpoint: Endpoint): void {
+    const sinceMs = this.since.get(endpoint);
+    if (sinceMs !== undefined) this.weigh(endpoint, sinceMs, this.clock.now());
+  }
+
+  leave(endpoint: Endpoint): void {
+    this.since.delete(endpoint);
+  }
+
   stop(): void {
     this.timer?.cancel();
     this.timer = null;

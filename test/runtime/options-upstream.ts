@@ -157,6 +157,22 @@ export const UPSTREAM_CHECKS: Readonly<Record<string, Check>> = {
     assert.deepEqual([response.status, /no time left/.test(response.body)], [504, true]);
   },
 
+  'upstreams[].timeouts.deadlineHeader': async (bench) => {
+    const upstream = await bench.upstream();
+    const timeouts = { totalMs: 60_000, deadlineHeader: 'x-request-timeout-ms' };
+    const assembled = await bench.open({ upstream: { endpoints: [upstream.url], timeouts } });
+    await assembled.send(get());
+    assert.match(await (await upstream.connection()).head(), /\r\nx-request-timeout-ms: (60000|5\d{4})\r\n/);
+  },
+
+  'upstreams[].timeouts.deadlineTrusted': async (bench) => {
+    const upstream = await bench.upstream();
+    const timeouts = { totalMs: 60_000, deadlineHeader: 'x-left', deadlineTrusted: true };
+    const assembled = await bench.open({ upstream: { endpoints: [upstream.url], timeouts } });
+    await assembled.send(get('/', 'host: a\r\nx-left: 30000\r\n'));
+    assert.match(await (await upstream.connection()).head(), /\r\nx-left: (30000|2\d{4})\r\n/);
+  },
+
   'upstreams[].timeouts.headMs': async (bench) => {
     const upstream = await bench.upstream();
     const assembled = await bench.open({ upstream: { endpoints: [upstream.url], timeouts: { headMs: 40 } } });

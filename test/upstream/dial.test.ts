@@ -13,7 +13,7 @@ import type { UpstreamProtocol } from '../../src/upstream/options.ts';
 import { TRAIT_DEFAULTS } from '../../src/upstream/options.ts';
 import { Judge, Standing } from '../../src/upstream/standing.ts';
 import { TEST_AUTHORITY } from '../support/certificates.ts';
-import { MemoryConnection, NO_JUDGEMENT } from './memory.ts';
+import { MemoryConnection, NO_JUDGEMENT, UNHEARD } from './memory.ts';
 import { ScriptedUpstream } from './scripted.ts';
 
 const OWNER = { onFree() {}, onClose() {} };
@@ -34,7 +34,7 @@ async function dialled(upstream: ScriptedUpstream, protocol: UpstreamProtocol, o
   const server = address.secureHost === null ? null : new TlsServer(tls, address.secureHost, offered);
   const dial = socketDial({ http1: opener('http1'), h2: opener('h2') }, protocol);
   const result = await new Promise<Dialled | Failure>((resolve) => {
-    const standing = new Standing(new Judge(NO_JUDGEMENT, systemClock, Math.random), () => undefined);
+    const standing = new Standing(new Judge(NO_JUDGEMENT, systemClock, Math.random), UNHEARD);
     dial(new Endpoint(address, server, false, TRAIT_DEFAULTS, standing), { onConnected: resolve, onFailed: resolve });
   });
   if (result instanceof Error) return [result.code, result.cause instanceof Error ? result.cause.message : ''];

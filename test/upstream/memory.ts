@@ -17,7 +17,7 @@ import { type PoolOptions, TRAIT_DEFAULTS, upstreamSettings } from '../../src/up
 import { Pool } from '../../src/upstream/pool.ts';
 import type { PoolClient, Waiter } from '../../src/upstream/queue.ts';
 import { Roster } from '../../src/upstream/roster.ts';
-import { Judge, type JudgeOptions, Standing } from '../../src/upstream/standing.ts';
+import { Judge, type JudgeOptions, Standing, type StandingObserver } from '../../src/upstream/standing.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 /** Nobody is judged. */
@@ -159,10 +159,14 @@ export class MemoryAttempt implements Attempt {
   }
 }
 
+/** Nobody listens. */
+export const UNHEARD: StandingObserver = { onRank() {}, onBreaker() {}, onEject() {} };
+
 /** Who wants a connection, and what it has come to. */
 export class MemoryClient implements PoolClient, ResponseObserver {
   readonly name: string;
   readonly key = null;
+  readonly home = null;
   readonly deadlineMs = null;
   readonly tried: Endpoint[] = [];
   waiter: Waiter | null = null;
@@ -180,6 +184,10 @@ export class MemoryClient implements PoolClient, ResponseObserver {
   }
 
   onConnecting(): void {}
+
+  isAdmittedBy(): boolean {
+    return false;
+  }
 
   onConnection(connection: ClientConnection): void {
     assert.ok(connection instanceof MemoryConnection);
@@ -227,7 +235,7 @@ export class MemoryPool {
     const settings = upstreamSettings({ name: 'memory', endpoints: urls, pool: given, clock: this.clock });
     const judge = new Judge(NO_JUDGEMENT, this.clock, settings.random);
     this.endpoints = urls.map(
-      (url) => new Endpoint(endpointAddress(url), null, true, TRAIT_DEFAULTS, new Standing(judge, () => undefined)),
+      (url) => new Endpoint(endpointAddress(url), null, true, TRAIT_DEFAULTS, new Standing(judge, UNHEARD)),
     );
     const newBalancer = (): RoundRobin<Endpoint> => new RoundRobin();
     const roster = new Roster({ newBalancer, spill: settings.spill, zone: '', random: settings.random });

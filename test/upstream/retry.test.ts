@@ -17,6 +17,7 @@ const attempted = (given: Partial<Attempted> = {}): Attempted => ({
   attemptCount: 1,
   replayable: true,
   elsewhere: false,
+  reachableElsewhere: false,
   ...given,
 });
 const options = (given: Partial<RetryOptions> = {}): RetryOptions => ({ ...RETRY_DEFAULTS, ...given });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isToken } from '../../core/headers.ts';
 import { BALANCE_NAMES } from '../../policy/balance/balancer.ts';
 import { TLS_VERSIONS } from '../../transport/tls/options.ts';
 import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../../transport/upstream-tls.ts';
@@ -10,9 +11,14 @@ import {
   UPSTREAM_PROTOCOLS,
   type UpstreamTimeouts,
 } from '../../upstream/options.ts';
+import { layer } from './layer.ts';
 import { count, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
 
 const url = parsed(endpointAddress);
+
+function checkFieldName(name: string): void {
+  if (!isToken(name)) throw new TypeError('expected the name of a header field');
+}
 
 const endpoint = z.union(
   [url, z.strictObject({ url: required(url, '`http://host:port`, `https://host:port`, or `unix:/path`.') })],
@@ -71,6 +77,16 @@ const timeouts = {
     'Between two pieces of an answer, or of a request that is not taken. Over it the answer breaks off.',
     TIMEOUT_DEFAULTS.idleMs,
   ),
+  deadlineHeader: offable(
+    parsed(checkFieldName),
+    'The field that tells a server how many milliseconds are left of `totalMs`, such as `x-request-timeout-ms`; `grpc-timeout` is written as gRPC does. Default: it is not told.',
+    TIMEOUT_DEFAULTS.deadlineHeader,
+  ),
+  deadlineTrusted: setting(
+    z.boolean(),
+    'Heed what clients say in `deadlineHeader`: where it is less than `totalMs`, it is the deadline.',
+    TIMEOUT_DEFAULTS.deadlineTrusted,
+  ),
 } satisfies Record<keyof UpstreamTimeouts, z.ZodType>;
 
 const tls = {
@@ -112,6 +128,10 @@ export const upstream = z
       'For `https://` endpoints. A value that is PEM itself, such as one from the environment, is taken as it is.',
     ),
     pool: setting(z.strictObject(pool), 'The connections that are kept, and how long requests wait for one.'),
+    layers: setting(
+      z.array(layer),
+      'What every request to it passes through, whichever route it came by; outermost first.',
+    ),
     timeouts: setting(z.strictObject(timeouts), 'How long its servers may take. `null` turns a timeout off.'),
   })
   .meta({ description: 'Servers that answer the same requests.' });
