@@ -77,8 +77,10 @@ export class Tunnel {
   private follow(gone: Duplex, other: Duplex): void {
     gone.on('error', () => undefined);
     gone.on('close', () => {
-      this.timer?.cancel();
-      if (other.destroyed) return;
+      if (other.destroyed) {
+        this.timer?.cancel();
+        return;
+      }
       // What it has said to its end is still delivered; nothing can be said to it any more.
       if (!gone.readableEnded || other.writableFinished) other.destroy();
       else other.once('finish', () => other.destroy());
@@ -87,9 +89,13 @@ export class Tunnel {
 
   private watch(timeoutMs: number, clock: Clock): void {
     let activeMs = clock.now();
+    let waitingBytes = 0;
     this.timer = clock.every(Math.max(1, Math.min(SWEEP_MAX_MS, timeoutMs / 4)), () => {
       const nowMs = clock.now();
-      if (this.active) {
+      const waitedBytes = waitingBytes;
+      waitingBytes = this.client.writableLength + this.upstream.writableLength;
+      // What one side has said before it went is still on its way to the other.
+      if (this.active || waitingBytes < waitedBytes) {
         this.active = false;
         activeMs = nowMs;
       } else if (nowMs - activeMs >= timeoutMs) {

@@ -49,6 +49,20 @@ for (const [kind, respond] of [
   });
 }
 
+test('a client that takes no byte from who has taken over is cut off after writeStallTimeoutMs', async (t) => {
+  const takeover: Takeover = (socket) => void socket.on('error', () => undefined).write(Buffer.alloc(20_000_000));
+  const served = await Served.start(t, () => ({ ...upgraded, takeover }));
+  const wire = await served.open();
+  wire.socket.pause();
+  wire.write(UPGRADE);
+  await served.doing('stream');
+  await turns(20);
+  await served.pass(29_000);
+  assert.equal(served.server.status().connections.stream, 1);
+  await served.pass(2000);
+  await served.closedFor('write-stall');
+});
+
 test('whoever only listens for data gets it, also later: what is made for upgrades in Node runs unchanged', async (t) => {
   for (const hold of [0, 5]) {
     const served = await Served.start(t, () => ({

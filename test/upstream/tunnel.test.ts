@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { acceptValue } from '../../src/protocol/websocket/handshake.ts';
 import { proxy } from '../../src/upstream/forward.ts';
+import { Tunnel } from '../../src/upstream/tunnel.ts';
 import { router } from '../../src/web/router.ts';
 import { CONTINUATION, closeFrame, frame, TEXT } from '../protocol/websocket/frames.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -25,6 +27,17 @@ async function tunnel(it: Proxied, ask = ASK): Promise<{ client: ScriptedConnect
   server.write(SWITCH);
   await client.head();
   return { client, server };
+}
+
+/** One side of a tunnel; it takes what it is written when the test says so. */
+class Slow extends Duplex {
+  accept: () => void = () => undefined;
+
+  override _read(): void {}
+
+  override _write(_chunk: Buffer, _encoding: string, done: () => void): void {
+    this.accept = done;
+  }
 }
 
 const upgrading = { upgrade: ['websocket'] };
@@ -174,6 +187,29 @@ test('a tunnel through which nothing goes is cut off after tunnelIdleTimeoutMs',
   clock.advance(2000);
   await client.closed();
   await server.closed();
+  assert.equal(clock.timerCount, 0);
+});
+
+test('a side whose other is gone is cut off, too, when it takes nothing for tunnelIdleTimeoutMs', async () => {
+  const clock = new ManualClock();
+  const [client, server] = [new Slow(), new Slow()];
+  const options = { tunnelIdleTimeoutMs: 8000, drainClose: false, clock };
+  assert.ok(new Tunnel(client, Buffer.alloc(0), server, Buffer.alloc(0), false, options));
+  server.push('one');
+  server.push('two');
+  server.push(null);
+  await turns();
+  server.destroy();
+  await turns();
+  clock.advance(7000);
+  assert.equal(client.destroyed, false);
+  // It has taken a part.
+  client.accept();
+  clock.advance(7000);
+  assert.equal(client.destroyed, false);
+  clock.advance(4000);
+  assert.equal(client.destroyed, true);
+  await turns();
   assert.equal(clock.timerCount, 0);
 });
 

@@ -315,12 +315,14 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
 
   sweep(nowMs: number): void {
     this.nowMs = nowMs;
-    if (this.handOn !== null) return;
+    if (this.handOn !== null) {
+      if (this.stalled(nowMs)) this.connection.reset('write-stall');
+      return;
+    }
     // The linger begins when the last answer has been taken: a slow reader is not cut off in the middle of it.
     if (this.lingering && !this.socket.writableFinished) this.sinceMs = nowMs;
     if (this.lingering && nowMs - this.sinceMs >= LINGER_MS) this.socket.destroy();
-    else if (this.stall.stalled(this.connection, nowMs, this.limits.writeStallTimeoutMs))
-      this.connection.reset('write-stall');
+    else if (this.stalled(nowMs)) this.connection.reset('write-stall');
     else if (this.lingering) return;
     else if (this.exchange !== null) this.sweepExchange(this.exchange, nowMs);
     else if (this.intake.inBody) {
@@ -333,6 +335,11 @@ class Http1ServerConnection implements ConnectionWork, IntakeOwner {
       // The quiet window of a connection that has just been told it may stay begins when it comes to rest.
       this.shutdown('drained-idle');
     } else if (passed(this.sinceMs, this.limits.idleTimeoutMs, nowMs)) this.shutdown('idle-timeout');
+  }
+
+  /** The peer takes none of what it is sent, whoever sends it. */
+  private stalled(nowMs: number): boolean {
+    return this.stall.stalled(this.connection, nowMs, this.limits.writeStallTimeoutMs);
   }
 
   private sweepExchange(exchange: Http1Exchange, nowMs: number): void {

@@ -49,7 +49,7 @@ export class ClientExchange implements StreamObserver {
   /** Why we give it up. */
   private failure: Failure | null = null;
   private sinceMs = SINCE_SWEEP;
-  private movedBytes = 0;
+  private movedBeforeBytes = 0;
 
   constructor(
     stream: Http2Stream,
@@ -152,9 +152,7 @@ export class ClientExchange implements StreamObserver {
     const { observer, stream } = this;
     this.delivered = true;
     stream.expectBody(null, null, null);
-    const tunnel = new Http2Tunnel(stream, (ended) => {
-      if (!ended) this.owner.session.reset(stream, 'CANCEL');
-    });
+    const tunnel = new Http2Tunnel(stream, (code) => this.owner.session.reset(stream, code));
     this.tunnel = tunnel;
     observer?.onUpgrade(status, section.fields, tunnel, NO_BYTES);
   }
@@ -195,9 +193,11 @@ export class ClientExchange implements StreamObserver {
 
   onLocalEnd(): void {
     this.sinceMs = SINCE_SWEEP;
+    this.tunnel?.sentEnd();
   }
 
   onEnd(): void {
+    this.tunnel?.sentEnd();
     if (this.head === null) this.finish(new Failure('upstream-invalid', 'It ended without a head.'));
     else this.finish(null);
   }
@@ -232,22 +232,33 @@ export class ClientExchange implements StreamObserver {
   // ── deadlines ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   sweep(nowMs: number): void {
-    if (this.done || this.tunnel !== null) return;
+    if (this.done) return;
     const { deadlineMs } = this.request;
-    if (deadlineMs !== null && nowMs >= deadlineMs) {
+    if (deadlineMs !== null && nowMs >= deadlineMs && this.tunnel === null) {
       this.fail(new Failure('upstream-deadline'));
       return;
     }
-    const { body, sender } = this.stream;
-    const movedBytes = (body?.receivedBytes ?? 0) + (sender?.emittedBytes ?? 0);
-    // Who is slow on our side may be so; an answer that nobody reads may not keep its stream for ever.
-    const readerIsSlow = body?.used === true && this.stream.held;
-    const senderIsSlow = this.sending && sender?.queuedBytes === 0;
-    if (readerIsSlow || senderIsSlow || movedBytes !== this.movedBytes) {
-      this.movedBytes = movedBytes;
+    const { movedBytes } = this;
+    if (this.waitsForUs || movedBytes !== this.movedBeforeBytes) {
+      this.movedBeforeBytes = movedBytes;
       this.sinceMs = SINCE_SWEEP;
     } else if (this.sinceMs === SINCE_SWEEP) this.sinceMs = nowMs;
     else this.checkDeadline(nowMs);
+  }
+
+  /** What has come, and what the server has let go; of a tunnel only that, since it may answer for long and take nothing. */
+  private get movedBytes(): number {
+    const { body, sender } = this.stream;
+    return (this.tunnel === null ? (body?.receivedBytes ?? 0) : 0) + (sender?.emittedBytes ?? 0);
+  }
+
+  /** Who is slow on our side may be so; an answer that nobody reads may not keep its stream for ever. */
+  private get waitsForUs(): boolean {
+    const { body, held, sender } = this.stream;
+    const nothingToSend = sender === null || sender.queuedBytes === 0;
+    // Nothing is ever due in a tunnel, but what is sent through it has to be taken.
+    if (this.tunnel !== null) return nothingToSend;
+    return (body?.used === true && held) || (this.sending && nothingToSend);
   }
 
   private get sending(): boolean {

@@ -10,8 +10,8 @@ export interface ExchangeOwner {
   inform(exchange: Http2Exchange, response: InformationalResponse): void;
   /** Our side has ended while the client's has not. */
   answeredEarly(exchange: Http2Exchange): void;
-  /** The stream is over: `code` is null when both sides have ended it, else why it was cut off. */
-  over(exchange: Http2Exchange, code: string | null): void;
+  /** The stream is over: `code` is null when both sides have ended it, else why it was cut off, and by whom. */
+  over(exchange: Http2Exchange, code: string | null, byPeer: boolean): void;
 }
 
 /** One request and its answer on a stream. */
@@ -79,13 +79,15 @@ export class Http2Exchange extends RunningExchange implements StreamObserver {
 
   onLocalEnd(): void {
     if (this.tunnel === null) this.owner.answeredEarly(this);
+    else this.tunnel.sentEnd();
   }
 
-  onReset(code: string): void {
-    this.owner.over(this, code);
+  onReset(code: string, byPeer: boolean): void {
+    this.owner.over(this, code, byPeer);
   }
 
   onEnd(): void {
-    this.owner.over(this, null);
+    this.tunnel?.sentEnd();
+    this.owner.over(this, null, false);
   }
 }

@@ -7,6 +7,7 @@ import { HttpRequest } from '../../core/request.ts';
 import type { Activity, Connection, RequestInFlight, WorkShare } from '../../core/runner.ts';
 import { StreamError } from './error.ts';
 import { type ExchangeOwner, Http2Exchange } from './exchange.ts';
+import { PREMATURE_MAX_MS, RIPE_RESET_COUNT } from './guard.ts';
 import type { Block } from './inbound.ts';
 import type { Http2Limits } from './options.ts';
 import type { RequestHead } from './request-head.ts';
@@ -62,8 +63,10 @@ export class Requests implements ExchangeOwner {
       throw new StreamError('PROTOCOL_ERROR', 'the body does not fit its content-length');
     }
     // Who resets streams does not get more handlers to run than who lets them end.
-    if (this.orphanCount >= session.options.streamMaxCount || !this.budget.acquire()) {
-      session.guard.spend('refusals', session.nowMs);
+    const refusal = this.orphanCount >= session.options.streamMaxCount ? 'shared' : this.budget.acquire();
+    if (refusal !== null) {
+      // The client knows its own limit, and no other.
+      if (refusal === 'own') session.guard.spend('refusals', session.nowMs);
       session.refuse(streamId, 'REFUSED_STREAM');
       return;
     }
@@ -174,9 +177,7 @@ export class Requests implements ExchangeOwner {
 
   private handOver(exchange: Http2Exchange, { takeover }: HttpResponse): void {
     const { stream } = exchange;
-    const tunnel = new Http2Tunnel(stream, (ended) => {
-      if (!ended) this.session.reset(stream, 'CANCEL');
-    });
+    const tunnel = new Http2Tunnel(stream, (code) => this.session.reset(stream, code));
     exchange.tunnel = tunnel;
     this.release(exchange);
     try {
@@ -200,9 +201,20 @@ export class Requests implements ExchangeOwner {
     this.session.reset(exchange.stream, 'NO_ERROR');
   }
 
-  over(exchange: Http2Exchange, code: string | null): void {
+  /** What it counts that the client resets a stream. */
+  resetCount(streamId: number): number {
+    const exchange = this.exchanges.get(streamId);
+    if (exchange === undefined) return 1;
+    const ageMs = this.session.nowMs - exchange.sinceMs;
+    const ripe = ageMs > 0 && (ageMs >= PREMATURE_MAX_MS || exchange.stage !== 'handling');
+    return ripe ? RIPE_RESET_COUNT : 1;
+  }
+
+  over(exchange: Http2Exchange, code: string | null, byPeer: boolean): void {
     if (exchange.stage === 'done') return;
     const { connection } = this;
+    // A client that lets streams end may reset some, and those that it does not know to have ended.
+    if (!byPeer) this.session.guard.earn('resets', 1);
     // One that is answered whole has lost nothing by the end of its stream.
     const unfinished = code !== null && (!exchange.stream.localEnded || exchange.tunnel !== null);
     if (unfinished) {

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import { IncomingBody } from '../../core/body.ts';
+import type { ErrorName } from './error.ts';
 import type { Http2Stream } from './stream.ts';
 
 /**
@@ -13,17 +14,21 @@ export class Http2Tunnel extends Duplex {
     null,
     null,
   );
+  private readonly stream: Http2Stream;
   private readonly incoming: IncomingBody | null;
-  private readonly onGone: (ended: boolean) => void;
+  private readonly onCut: (code: ErrorName) => void;
   private written: (() => void) | null = null;
+  /** All is written; END_STREAM is still to leave. */
+  private ending: (() => void) | null = null;
   private reading = false;
   private full = false;
 
-  /** `onGone` hears when it is destroyed, and whether both sides had ended. */
-  constructor(stream: Http2Stream, onGone: (ended: boolean) => void) {
+  /** `onCut` hears when it is destroyed before both sides have ended, and the code to reset the stream with. */
+  constructor(stream: Http2Stream, onCut: (code: ErrorName) => void) {
     super({ allowHalfOpen: true, autoDestroy: true });
+    this.stream = stream;
     this.incoming = stream.body;
-    this.onGone = onGone;
+    this.onCut = onCut;
     // As with a socket that HTTP/1.1 hands over: who does not listen for errors hears of the end by `close`.
     this.on('error', () => undefined);
     stream
@@ -31,6 +36,13 @@ export class Http2Tunnel extends Duplex {
         if (error !== null) this.destroy();
       })
       .send(this.outgoing);
+  }
+
+  /** All that was written has left, END_STREAM with it. */
+  sentEnd(): void {
+    const { ending } = this;
+    this.ending = null;
+    ending?.();
   }
 
   /** The stream was reset. */
@@ -60,12 +72,14 @@ export class Http2Tunnel extends Duplex {
   }
 
   override _final(done: () => void): void {
+    // Until the end has left, bytes may wait for the peer's window: who sees `finish` may cut the stream.
+    this.ending = done;
     this.outgoing.finish(null);
-    done();
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.onGone(this.readableEnded && this.writableFinished);
+    // A peer that has been told all throws none of it away when it hears that nobody listens any more (RFC 9113 §8.1).
+    if (!this.readableEnded || !this.writableFinished) this.onCut(this.stream.localEnded ? 'NO_ERROR' : 'CANCEL');
     this.goOn();
     done(error);
   }

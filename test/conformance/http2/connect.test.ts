@@ -13,7 +13,9 @@ import {
   headers,
   request,
   rstStream,
+  SETTING,
   TYPE,
+  windowUpdate,
 } from '../../support/http2-frames.ts';
 import type { Http2Wire } from '../../support/http2-wire.ts';
 import { eventually, turns } from '../../support/wire.ts';
@@ -94,6 +96,42 @@ test('each side of a tunnel ends by itself (RFC 9113 §8.5)', async (t) => {
   await eventually(() => socket !== null);
   await wire.settled();
   assert.ok(!wire.unread.some(({ type, streamId }) => type === TYPE.RST_STREAM && streamId === 1));
+});
+
+test('a tunnel is finished when its end has left: whoever destroys it then has lost nothing (RFC 9113 §8.1)', async (t) => {
+  let finished = false;
+  const { handler } = tunnelling((socket) => {
+    socket.end('tail and the rest');
+    socket.on('finish', () => {
+      finished = true;
+      socket.destroy();
+    });
+  });
+  const on = await Http2Served.start(t, handler);
+  const wire = await on.open([[SETTING.INITIAL_WINDOW_SIZE, 4]]);
+  wire.send(headers(1, EXTENDED, END_HEADERS));
+  await says(wire, 1, 'tail');
+  await wire.settled();
+  assert.equal(finished, false);
+  wire.send(windowUpdate(1, 100));
+  const last = await wire.frame(TYPE.DATA);
+  assert.deepEqual([last.payload.toString(), last.flags], [' and the rest', END_STREAM]);
+  const { payload } = await wire.frame(TYPE.RST_STREAM);
+  assert.equal(payload.readUInt32BE(0), CODE.NO_ERROR);
+});
+
+test('a tunnel whose client keeps its window shut is cut off after writeStallTimeoutMs; one that is silent is not', async (t) => {
+  const { handler } = tunnelling((socket) =>
+    socket.on('error', () => undefined).on('data', (bytes) => socket.write(bytes)),
+  );
+  const on = await Http2Served.start(t, handler, {}, { writeStallTimeoutMs: 1000 });
+  const wire = await on.open([[SETTING.INITIAL_WINDOW_SIZE, 1]]);
+  wire.send(headers(1, EXTENDED, END_HEADERS), headers(3, EXTENDED, END_HEADERS), data(3, 'back', 0));
+  await says(wire, 3, 'b');
+  await on.served.pass(2000);
+  const { streamId, payload } = await wire.frame(TYPE.RST_STREAM);
+  assert.deepEqual([streamId, payload.readUInt32BE(0)], [3, CODE.CANCEL]);
+  assert.equal(on.served.server.status().connections.stream, 1);
 });
 
 test('what has come before both sides ended is read to its end by a slow reader', async (t) => {

@@ -66,14 +66,41 @@ test('an upgrade is an extended CONNECT, and its stream a tunnel both ways (RFC 
   assert.equal(pair.connection.life.liveCount, 0);
 });
 
-test('a tunnel has no deadline of ours, not even where its server takes nothing', async () => {
-  await using pair = await Http2Pair.open({ announced: [...ANNOUNCED, [SETTING.INITIAL_WINDOW_SIZE, 0]] });
+test('a tunnel may be silent for ever, but a server that takes none of what it is sent for bodyTimeoutMs is cut off', async () => {
+  await using pair = await Http2Pair.open({
+    announced: [...ANNOUNCED, [SETTING.INITIAL_WINDOW_SIZE, 0]],
+    limits: { bodyTimeoutMs: 10_000 },
+  });
   const tunnel = tunnelOf(await pair.exchange(UPGRADE, headers(1, status(200), END_HEADERS)));
-  tunnel.write('waits');
-  await turns();
   pair.pass(300_000);
-  pair.server.send(windowUpdate(1, 5));
-  assert.equal((await pair.server.frame(TYPE.DATA)).payload.toString(), 'waits');
+  tunnel.on('error', () => undefined).write('waits');
+  await turns();
+  pair.pass(9000);
+  pair.server.send(windowUpdate(1, 1));
+  assert.equal((await pair.server.frame(TYPE.DATA)).payload.toString(), 'w');
+  // What it says itself does not excuse that it does not listen.
+  pair.pass(9000);
+  pair.server.send(data(1, 'said', 0));
+  await once(tunnel, 'data');
+  assert.equal(tunnel.destroyed, false);
+  pair.pass(2000);
+  assert.equal(await resetOf(pair.server, 1), CODE.CANCEL);
+  assert.equal(tunnel.destroyed, true);
+});
+
+test('a tunnel is finished when its end has left, and not while bytes wait for a window (RFC 9113 §5.2)', async () => {
+  await using pair = await Http2Pair.open({ announced: [...ANNOUNCED, [SETTING.INITIAL_WINDOW_SIZE, 4]] });
+  const tunnel = tunnelOf(await pair.exchange(UPGRADE, headers(1, status(200), END_HEADERS)));
+  tunnel.end('tail and the rest');
+  assert.equal((await pair.server.frame(TYPE.DATA)).payload.toString(), 'tail');
+  await turns();
+  assert.equal(tunnel.writableFinished, false);
+  tunnel.once('finish', () => tunnel.destroy());
+  pair.server.send(windowUpdate(1, 100));
+  const { payload, flags } = await pair.server.frame(TYPE.DATA);
+  assert.deepEqual([payload.toString(), flags], [' and the rest', END_STREAM]);
+  // A server that has been told all may go on reading it.
+  assert.equal(await resetOf(pair.server, 1), CODE.NO_ERROR);
 });
 
 test('an upgrade waits for the settings of the server; one that does not know it is not asked (RFC 8441 §3)', async () => {
