@@ -61,6 +61,8 @@ export class Http2ClientConnection implements ClientConnection, SessionOwner, In
   private readonly exchanges = new Map<number, ClientExchange>();
   /** Their heads have come in the read that is being taken; the rest may be in it, too. */
   private arrived: ClientExchange[] = [];
+  /** Their answers have ended before their requests; the server's word that it wants no more may be in this read, too. */
+  private readonly answered: ClientExchange[] = [];
   private readonly upgrades = new UpgradeQueue();
   /** Work was begun for the first request when the connection was made. */
   private begun: boolean;
@@ -182,7 +184,7 @@ export class Http2ClientConnection implements ClientConnection, SessionOwner, In
     }
     if (!block.endStream) return;
     if (!stream.remoteEnded) this.session.endRemote(stream, null);
-    exchange.answerEnded();
+    this.onBodyEnd(block.streamId);
   }
 
   private takeTrailers(block: Block, stream: Http2Stream): void {
@@ -191,11 +193,18 @@ export class Http2ClientConnection implements ClientConnection, SessionOwner, In
     this.session.endRemote(stream, trailerFields(lines));
   }
 
+  /** Each request has earned one. */
+  resetCount(): number {
+    return 1;
+  }
+
   onBodyEnd(streamId: number): void {
-    this.exchanges.get(streamId)?.answerEnded();
+    const exchange = this.exchanges.get(streamId);
+    if (exchange !== undefined) this.answered.push(exchange);
   }
 
   onReadEnd(): void {
+    if (this.answered.length > 0) for (const exchange of this.answered.splice(0)) exchange.answerEnded();
     if (this.arrived.length === 0) return;
     const { arrived } = this;
     this.arrived = [];
@@ -227,6 +236,8 @@ export class Http2ClientConnection implements ClientConnection, SessionOwner, In
   // ── the end of an exchange ──────────────────────────────────────────────────────────────────────────────────────
 
   over(exchange: ClientExchange): void {
+    // The server may have reset it by then without knowing.
+    this.session.guard.earn('resets', 1);
     this.exchanges.delete(exchange.stream.id);
     if (exchange.answered) this.reused = true;
     this.life.end();

@@ -11,11 +11,11 @@ interface Budget {
  * browser that leaves a page resets what it had open, once. docs/http2.md says which attack each is against.
  */
 export const BUDGETS = {
-  /** RST_STREAM from the peer: rapid reset. */
+  /** RST_STREAM from the peer: rapid reset. A stream that ends without one gives one back. */
   resets: { burstCount: 256, refillPerSec: 64 },
   /** RST_STREAM that the peer has made us send, by breaking a rule on a stream. */
   faults: { burstCount: 64, refillPerSec: 8 },
-  /** Streams beyond those that we take at once; some come before the client has read how many that are. */
+  /** Streams beyond those that we let one connection have at once; some come before the client has read how many that are. */
   refusals: { burstCount: 1024, refillPerSec: 128 },
   /** Streams whose window the peer has left shut until we gave up. */
   stalls: { burstCount: 8, refillPerSec: 0.1 },
@@ -35,6 +35,14 @@ export const BUDGETS = {
 
 export type BudgetName = keyof typeof BUDGETS;
 
+/** A stream that is reset before it is so old, and before its answer has begun, was hardly meant to be answered. */
+export const PREMATURE_MAX_MS = 20;
+/**
+ * What the reset of any other stream counts: people go away, and a proxy in front of many of them says so on one
+ * connection. Of such streams there are never more at once than we allow, and each has lived for a while.
+ */
+export const RIPE_RESET_COUNT = 1 / 16;
+
 interface Bucket {
   count: number;
   atMs: number;
@@ -45,11 +53,11 @@ export class Guard {
   private readonly buckets = new Map<BudgetName, Bucket>();
 
   /** Throws ENHANCE_YOUR_CALM when the budget is used up. */
-  spend(name: BudgetName, nowMs: number): void {
+  spend(name: BudgetName, nowMs: number, count = 1): void {
     const { burstCount, refillPerSec } = BUDGETS[name];
     const bucket = this.bucket(name, nowMs);
     const refilled = bucket.count + ((nowMs - bucket.atMs) * refillPerSec) / 1000;
-    bucket.count = Math.min(burstCount, refilled) - 1;
+    bucket.count = Math.min(burstCount, refilled) - count;
     bucket.atMs = nowMs;
     if (bucket.count < 0) throw new ConnectionError('ENHANCE_YOUR_CALM', `too many ${name}`);
   }

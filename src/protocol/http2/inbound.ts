@@ -28,6 +28,8 @@ export interface InboundOwner {
   onGoaway(lastStreamId: number, code: string): void;
   /** The peer has read that we are about to go. */
   onGoodbyeRead(): void;
+  /** What it counts that the peer resets this stream; 1 where there is none any more. */
+  resetCount(streamId: number): number;
   /** The peer's side of a stream has ended. */
   onBodyEnd(streamId: number): void;
   /** All that was read is taken; what answers it leaves right after. */
@@ -246,7 +248,7 @@ export class Inbound implements FrameSink {
     expectSize('RST_STREAM', end - start, 4);
     if (id > session.goodbye.lastStreamId) return;
     if (session.isIdle(id)) throw new ConnectionError('PROTOCOL_ERROR', 'RST_STREAM on an idle stream');
-    session.guard.spend('resets', session.nowMs);
+    session.guard.spend('resets', session.nowMs, this.owner.resetCount(id));
     const stream = session.streams.get(id);
     if (stream !== undefined) session.cut(stream, errorName(bytes.readUInt32BE(start)), true);
   }

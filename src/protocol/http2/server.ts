@@ -111,6 +111,10 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
     this.requests.bodyEnded(block.streamId);
   }
 
+  resetCount(streamId: number): number {
+    return this.requests.resetCount(streamId);
+  }
+
   onBodyEnd(streamId: number): void {
     this.requests.bodyEnded(streamId);
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Handler } from '../../../src/core/handler.ts';
-import { BUDGETS, type BudgetName } from '../../../src/protocol/http2/guard.ts';
+import { BUDGETS, type BudgetName, PREMATURE_MAX_MS } from '../../../src/protocol/http2/guard.ts';
 import {
   block,
   continuation,
@@ -23,7 +23,7 @@ import {
   WHOLE,
   windowUpdate,
 } from '../../support/http2-frames.ts';
-import { eventually } from '../../support/wire.ts';
+import { eventually, turns } from '../../support/wire.ts';
 import { assertConnectionError, Http2Served } from './verdict.ts';
 
 const never: Handler = () => new Promise(() => undefined);
@@ -206,6 +206,83 @@ test('windows that stay shut, stream after stream, end in ENHANCE_YOUR_CALM (as 
     if (count > BUDGETS.stalls.burstCount) await assertConnectionError(wire, 'ENHANCE_YOUR_CALM');
     else await wire.settled();
   }
+});
+
+/** Runs until its client has gone. */
+const untilGone: Handler = ({ signal }) =>
+  new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve({ status: 503 }));
+  });
+
+const ids = (first: number, count: number): number[] => Array.from({ length: count }, (_, index) => first + 2 * index);
+
+test('clients that go away from requests that run are borne, however many one proxy speaks for', async (t) => {
+  const on = await Http2Served.start(t, untilGone);
+  const wire = await on.open();
+  for (let round = 0; round < 24; round += 1) {
+    const some = ids(1 + 200 * round, 100);
+    wire.send(...some.map((id) => headers(id, GET)));
+    await wire.settled();
+    on.served.clock.advance(60);
+    wire.send(...some.map((id) => rstStream(id)));
+    await wire.settled();
+  }
+  assert.equal(on.served.server.status().requests.served, 2400);
+  assert.equal(wire.ended, null);
+  await on.empty();
+});
+
+for (const ageMs of [1, PREMATURE_MAX_MS]) {
+  test(`rapid reset with ${ageMs} ms between request and reset ends in ENHANCE_YOUR_CALM all the same`, async (t) => {
+    const on = await Http2Served.start(t, untilGone);
+    const wire = await on.open();
+    for (let round = 0; round < 120 && wire.ended === null; round += 1) {
+      const some = ids(1 + 256 * round, 128);
+      wire.send(...some.map((id) => headers(id, GET)));
+      await turns(3);
+      on.served.clock.advance(ageMs);
+      wire.send(...some.map((id) => rstStream(id)));
+      await turns(3);
+    }
+    await assertConnectionError(wire, 'ENHANCE_YOUR_CALM');
+  });
+}
+
+test('resets of uploads that were answered before their end cost nothing: the client could not know', async (t) => {
+  const answerNow: Handler = Object.assign(() => ({ status: 401 }), { bodyMode: 'manual' as const });
+  const on = await Http2Served.start(t, answerNow);
+  const wire = await on.open();
+  for (let round = 0; round < 8; round += 1) {
+    const some = ids(1 + 200 * round, 100);
+    wire.send(...some.flatMap((id) => [headers(id, POST, END_HEADERS), data(id, 'x', 0)]));
+    await wire.settled();
+    wire.send(...some.map((id) => rstStream(id)));
+    await wire.settled();
+  }
+  assert.equal(wire.ended, null);
+});
+
+test('requests that are answered whole give back what resets have cost', async (t) => {
+  const on = await Http2Served.start(t, (request) => (request.method === 'POST' ? hello : untilGone)(request));
+  const wire = await on.open();
+  for (let round = 0; round < 8; round += 1) {
+    const some = ids(1 + 400 * round, 100);
+    wire.send(...some.flatMap((id) => [headers(id, GET), rstStream(id)]));
+    wire.send(...some.map((id) => headers(id + 200, POST)));
+    await wire.settled();
+  }
+  assert.equal(wire.ended, null);
+});
+
+test('streams that are refused for the sake of others are not held against the client', async (t) => {
+  const on = await Http2Served.start(t, never, { http2: { streamTotalMaxCount: 1 } });
+  const wire = await on.open();
+  wire.send(headers(1, GET));
+  for (let round = 0; round < 12; round += 1) {
+    wire.send(...ids(3 + 200 * round, 100).map((id) => headers(id, GET)));
+    await wire.settled();
+  }
+  assert.equal(wire.unread.filter(({ type }) => type === TYPE.RST_STREAM).length, 1200);
 });
 
 test('who resets streams has no more handlers running than who lets them end (CVE-2023-44487)', async (t) => {

@@ -52,6 +52,17 @@ test('a reset after a complete answer ends the rest of the request, and nothing 
   assert.equal((await pair.exchange({}, headers(3, status(200)))).status, 200);
 });
 
+test('a server that has said itself that it wants no more of the request is not told so (RFC 9113 §8.1)', async () => {
+  await using pair = await Http2Pair.open();
+  const body = arrivingBody();
+  const no = [headers(1, status(403), END_HEADERS), data(1, 'no'), rstStream(1, CODE.NO_ERROR)];
+  const answer = await pair.exchange({ method: 'POST', body }, ...no);
+  assert.deepEqual([answer.status, await answer.text()], [403, 'no']);
+  assert.ok(body.failure !== null, 'what is still to come is not wanted');
+  await pair.server.settled();
+  assert.ok(!pair.server.unread.some(({ type }) => type === TYPE.RST_STREAM));
+});
+
 test('an answer with all of its length is complete when NO_ERROR ends it; a shorter one, or one without a length, is cut off', async () => {
   await using pair = await Http2Pair.open();
   const answered = (id: number, text: string, length: string | null) =>
