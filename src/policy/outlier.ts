@@ -1,4 +1,3 @@
-import { Ewma } from './ewma.ts';
 import { WindowCounts } from './window.ts';
 
 /** When an endpoint is taken out because of how it answers requests, and for how long. `null` is off. */
@@ -45,6 +44,8 @@ export type EjectionReason = 'failures' | 'local-faults' | 'failure-ratio' | 'la
 
 const ANSWERS = 0;
 const FAILURES = 1;
+/** Of successes, added up. */
+const LATENCY_MS = 2;
 const BUCKET_COUNT = 10;
 /** A median of fewer is no measure of anything. */
 const MEDIAN_MIN_COUNT = 3;
@@ -65,7 +66,6 @@ export class Outlier {
   private readonly options: Readonly<OutlierOptions>;
   private readonly limit: EjectionLimit;
   private readonly counts: WindowCounts;
-  private readonly latency: Ewma;
   private failuresInRow = 0;
   private localFaultsInRow = 0;
   private ejectionCount = 0;
@@ -75,8 +75,7 @@ export class Outlier {
   constructor(options: Readonly<OutlierOptions>, limit: EjectionLimit) {
     this.options = options;
     this.limit = limit;
-    this.counts = new WindowCounts(options.windowMs / BUCKET_COUNT, BUCKET_COUNT, 2);
-    this.latency = new Ewma({ decayMs: options.windowMs, peak: false });
+    this.counts = new WindowCounts(options.windowMs / BUCKET_COUNT, BUCKET_COUNT, 3);
   }
 
   /** Until when it is, or was last, ejected; -Infinity if it never was. */
@@ -104,7 +103,7 @@ export class Outlier {
     this.counts.add(ANSWERS, nowMs);
     if (outcome === 'success') {
       this.failuresInRow = 0;
-      this.latency.observe(latencyMs, nowMs);
+      this.counts.add(LATENCY_MS, nowMs, latencyMs);
     } else {
       this.failuresInRow += 1;
       this.counts.add(FAILURES, nowMs);
@@ -113,10 +112,12 @@ export class Outlier {
     return this.isFailing(nowMs) && this.eject('failure-ratio', nowMs);
   }
 
-  /** The average latency of its successes, if there were enough answers lately to be judged by. */
+  /** The average latency of its successes in the window, if there were enough answers to be judged by. */
   judgedLatencyMs(nowMs: number): number | null {
-    if (this.isEjected(nowMs) || this.counts.sum(ANSWERS, nowMs) < this.options.volumeMinCount) return null;
-    return this.latency.latencyMs;
+    const answerCount = this.counts.sum(ANSWERS, nowMs);
+    if (this.isEjected(nowMs) || answerCount < this.options.volumeMinCount) return null;
+    const successCount = answerCount - this.counts.sum(FAILURES, nowMs);
+    return successCount > 0 ? this.counts.sum(LATENCY_MS, nowMs) / successCount : null;
   }
 
   /** Takes it out, if the group allows that. Returns whether it is out. */

@@ -90,6 +90,23 @@ test('of several that are too slow the slowest go first, as many as may; a laten
   assert.deepEqual(three.it.sweep(0), [three.one]);
 });
 
+test('all answers of the window count the same: a slow first one does not stand for those after it', () => {
+  const { it, one, members } = group({ latencyRatio: 0.25, latencyMinMs: 100 }, 5);
+  end(one, 'success', 0, 1, 1000);
+  for (const member of members) end(member, 'success', 10, 19, 60);
+  assert.equal(one.judgedLatencyMs(10), (1000 + 19 * 60) / 20);
+  assert.deepEqual(it.sweep(10), []);
+});
+
+test('one that was ejected for its latency is judged by its answers after that alone', () => {
+  const { it, one, members } = group({ latencyRatio: 0.25, latencyMinMs: 100 }, 5);
+  for (const member of members) end(member, 'success', 0, 10, member === one ? 900 : 100);
+  assert.deepEqual(it.sweep(0), [one]);
+  for (const member of members) end(member, 'success', 1000, 10, 100);
+  assert.equal(one.judgedLatencyMs(1000), 100);
+  assert.deepEqual(it.sweep(1000), []);
+});
+
 test('latency is not judged with few answers, with few that could be compared, or when it is off', () => {
   for (const [given, count, answerCount] of [
     [{ latencyRatio: 0.25 }, 5, 9],
