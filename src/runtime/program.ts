@@ -55,6 +55,9 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
 
 type Listeners = LoadedConfig['config']['listeners'];
 
+/** The log line of a drain names this many of those who were cut off, and counts the rest. */
+const FORCED_SHOWN_COUNT = 20;
+
 class Program {
   private readonly options: ProgramOptions;
   private readonly server: Server;
@@ -156,14 +159,18 @@ class Program {
       else this.log.info('reloaded');
     } catch (error) {
       if (error instanceof ConfigError) notice(error.message);
-      this.log.error('not reloaded, the configuration in force stays', error instanceof ConfigError ? {} : { error });
+      this.log.error(
+        'not reloaded, the configuration in force stays',
+        error instanceof ConfigError ? { reason: firstLine(error.message) } : { error },
+      );
     }
   }
 
   private write(report: DrainReport): void {
     const { forced, durationMs, ...rest } = report;
     const level = report.outcome === 'forced' || report.mayHaveLostCount > 0 ? 'warn' : 'info';
-    this.log.write(level, 'drained', { ...rest, durationMs: Math.round(durationMs), forced });
+    const shown = { forcedCount: forced.length, forced: forced.slice(0, FORCED_SHOWN_COUNT) };
+    this.log.write(level, 'drained', { ...rest, durationMs: Math.round(durationMs), ...shown });
   }
 }
 
@@ -188,3 +195,5 @@ function origin({ address: { host, port }, secure }: Server['listeners'][number]
 function notice(text: string): void {
   if (text !== '') process.stderr.write(`${text}\n`);
 }
+
+const firstLine = (text: string): string => text.split('\n', 1)[0] ?? '';
