@@ -37,6 +37,10 @@ export interface Events {
   'upstream:close': { upstream: string; endpoint: string; reason: string };
   /** Probes say otherwise of an endpoint than before; `why` tells what the last one met, where it met something. */
   'endpoint:health': { upstream: string; endpoint: string; state: string; before: string; why: string | null };
+  /** What has been found where endpoints are looked for, when that is other than before. */
+  'upstream:discover': { upstream: string; endpoints: readonly string[] };
+  /** A look-up has failed or found nothing; what was found before stays. */
+  'discover:error': { upstream: string; error: Error };
   /** A request is sent again after `delayMs`; `code` is how attempt `attemptCount` ended: a failure's code, or a status. */
   'upstream:retry': { upstream: string; endpoint: string; code: string; attemptCount: number; delayMs: number };
   /** A request that could have been sent again was not: the budget for that is used up. */

@@ -37,6 +37,8 @@ export function logEvents(log: Log): () => void {
       log[event.state === 'open' ? 'warn' : 'info'](`the breaker of an endpoint is ${event.state}`, event),
     ),
     onEvent('upstream:spent', seldom(log, 'requests are not sent again: the budget is used up')),
+    onEvent('upstream:discover', (event) => log.info('endpoints found', event)),
+    onEvent('discover:error', seldom(log, 'looking for endpoints fails, those found before stay')),
     onEvent('drain:stage', ({ stage, liveCount }) => log.debug(`drain: ${stage}`, { liveCount })),
   ];
   if (log.writes('debug')) {

@@ -4,15 +4,18 @@ import type { NetConnectOpts } from 'node:net';
 export interface EndpointAddress {
   /** As given, in its normal form: the endpoint's identity. */
   readonly url: string;
-  /** Its `host`, where the client's is not preserved. */
+  /** What it is called, with its port: its `host`, where the client's is not preserved. */
   readonly authority: string;
   /** The name or address by which its certificate is checked; `null`: no TLS. */
   readonly secureHost: string | null;
   readonly connect: NetConnectOpts;
 }
 
-/** Reads `http://host:port`, `https://host:port` or `unix:/path`. Throws a `TypeError` that says what is wrong with it. */
-export function endpointAddress(given: string): EndpointAddress {
+/**
+ * Reads `http://host:port`, `https://host:port` or `unix:/path`. `name`: what it is called where the URL has only its
+ * address. Throws a `TypeError` that says what is wrong with it.
+ */
+export function endpointAddress(given: string, name: string | null = null): EndpointAddress {
   if (given.startsWith('unix:')) {
     const path = given.slice(5);
     if (path === '') throw new TypeError('upstream: endpoint unix: has no path');
@@ -29,5 +32,6 @@ export function endpointAddress(given: string): EndpointAddress {
   }
   const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
   const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
-  return { url: url.origin, authority: url.host, secureHost: secure ? host : null, connect: { host, port } };
+  const authority = name === null ? url.host : url.port === '' ? name : `${name}:${url.port}`;
+  return { url: url.origin, authority, secureHost: secure ? (name ?? host) : null, connect: { host, port } };
 }

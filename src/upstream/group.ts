@@ -11,9 +11,17 @@ import { HTTP2_CLIENT_DEFAULTS, HTTP2_CLIENT_OPTIONS } from '../protocol/http2/c
 import { keyReader } from './balance.ts';
 import { DeadlineHeader } from './deadline-header.ts';
 import { type Dial, type Openers, socketDial } from './dial.ts';
+import type { Discovery } from './discover.ts';
+import { DnsDiscovery, nameResolver } from './discover-dns.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EndpointFactory, type EndpointObserver, type Member, readMembers } from './members.ts';
-import { type EndpointSource, type UpstreamOptions, type UpstreamSettings, upstreamSettings } from './options.ts';
+import {
+  type EndpointOptions,
+  type EndpointSource,
+  type UpstreamOptions,
+  type UpstreamSettings,
+  upstreamSettings,
+} from './options.ts';
 import { Pool } from './pool.ts';
 import { Prober } from './prober.ts';
 import type { PoolClient, Waiter } from './queue.ts';
@@ -69,12 +77,18 @@ export class UpstreamGroup {
   /** How endpoints are told what time is left; `null`: they are not. */
   readonly deadlineHeader: DeadlineHeader | null;
   private readonly settings: UpstreamSettings;
+  /** It has settings that are for secure endpoints only, so some must be. */
+  private readonly needsSecure: boolean;
   private readonly roster: Roster;
   private readonly pool: Pool;
   private readonly factory: EndpointFactory;
   private readonly observer: EndpointObserver;
   private readonly warmth: Warmth | null;
   private readonly prober: Prober | null;
+  private readonly discovery: Discovery | null;
+  /** What it was given, and what was found besides. */
+  private given: ReadonlyMap<string, Member>;
+  private found: ReadonlyMap<string, Member> = new Map();
   private readonly sweep: ClockTimer | null;
 
   /** `dial`: how its endpoints are reached, for tests and simulations; default: by sockets. */
@@ -82,11 +96,12 @@ export class UpstreamGroup {
     const settings = upstreamSettings(given);
     const members = readMembers(settings.endpoints);
     const [first = ''] = members.keys();
-    this.name = settings.name === '' ? first : settings.name;
+    const { discover } = settings;
+    this.given = members;
+    this.name = [settings.name, first, discover?.dns, discover?.srv].find((name) => name) ?? '';
     this.settings = { ...settings, name: this.name };
-    if (given.tls !== undefined && [...members.values()].every(({ address }) => address.secureHost === null)) {
-      throw new TypeError('upstream: tls: no endpoint is https://');
-    }
+    this.needsSecure = given.tls !== undefined && discover?.secure !== true;
+    if (this.needsSecure) checkSecure(members);
     const { clock, random, balance, breaker, passive, active, slowStart, spill, zone } = settings;
     // Who reads the clock for a call anyway has it for next to nothing.
     const measuresLatency = balance.policy === 'power-of-two' || breaker !== null || passive !== null;
@@ -97,10 +112,11 @@ export class UpstreamGroup {
     const { deadlineHeader, deadlineTrusted } = settings.timeouts;
     this.deadlineHeader = deadlineHeader === null ? null : new DeadlineHeader(deadlineHeader, deadlineTrusted);
     this.retrier = new Retrier(this.name, settings.retry, clock, random);
-    this.life = new Lifecycle({ onDrain: () => this.prober?.stop(), onClose: () => this.closed() });
+    this.life = new Lifecycle({ onDrain: () => this.stopLooking(), onClose: () => this.closed() });
     this.roster = new Roster({ newBalancer: () => createBalancer(balance.policy, balance), spill, zone, random });
     this.warmth = slowStart === null ? null : new Warmth(this.roster, slowStart, clock);
     this.factory = new EndpointFactory(this.settings, judge);
+    if (discover?.secure === true) this.factory.readTls();
     this.observer = {
       onRank: (endpoint, before) => this.ranked(endpoint, before),
       onBreaker: (endpoint, state) => {
@@ -113,6 +129,9 @@ export class UpstreamGroup {
     this.prober = active === null ? null : new Prober(this.name, active, clock, dialFor);
     this.pool = new Pool(this.settings, this.roster, this.life, dialFor(this.life));
     for (const member of members.values()) this.add(member);
+    this.discovery = discover === null ? null : new DnsDiscovery(this.name, discover, nameResolver(discover), settings);
+    this.roster.seeking = discover !== null;
+    this.discovery?.start((endpoints) => this.discovered(endpoints));
     if (settings.pool.connectionMinCount !== null) this.pool.begin();
     this.sweep = passive === null ? null : clock.every(LOOK_MS, () => this.look(judge));
   }
@@ -201,12 +220,42 @@ export class UpstreamGroup {
     });
   }
 
-  /** Makes these its endpoints. Those that stay keep their connections and all that is known of them. Throws `TypeError`. */
+  /**
+   * Makes these its endpoints, besides those that are discovered. Those that stay keep their connections and all that is
+   * known of them. Throws `TypeError`.
+   */
   update(endpoints: readonly EndpointSource[]): void {
+    this.plan(endpoints)();
+  }
+
+  /** Checks an update to come. What it returns makes it, and throws nothing. Throws `TypeError`. */
+  plan(endpoints: readonly EndpointSource[]): () => void {
     const members = readMembers(endpoints);
-    if (members.size === 0) throw new TypeError('upstream: endpoints: at least one is needed');
+    if (members.size === 0 && this.discovery === null) {
+      throw new TypeError('upstream: endpoints: at least one is needed');
+    }
+    if (this.needsSecure) checkSecure(members);
+    return () => {
+      this.given = members;
+      this.enrol();
+    };
+  }
+
+  private discovered(endpoints: readonly EndpointOptions[]): void {
+    this.found = readMembers(endpoints);
+    this.roster.seeking = false;
+    this.enrol();
+  }
+
+  /** Makes those that were given or found its endpoints, and no others. */
+  private enrol(): void {
+    const members = new Map([...this.found, ...this.given]);
     const { present } = this.roster;
-    for (const [id, endpoint] of [...present]) if (!members.has(id)) void this.retire(endpoint);
+    for (const [id, endpoint] of [...present]) {
+      const member = members.get(id);
+      // With another name it is another server.
+      if (member?.address.authority !== endpoint.address.authority) void this.retire(endpoint);
+    }
     for (const [id, member] of members) {
       const known = present.get(id);
       if (known === undefined) this.warmth?.begin(this.add(member));
@@ -271,10 +320,15 @@ export class UpstreamGroup {
     this.life.close();
   }
 
+  private stopLooking(): void {
+    this.prober?.stop();
+    this.discovery?.stop();
+  }
+
   private closed(): void {
     this.sweep?.cancel();
     this.warmth?.stop();
-    this.prober?.stop();
+    this.stopLooking();
     this.pool.closed();
   }
 }
@@ -285,6 +339,12 @@ interface DrainOptions {
 
 /** How often it is looked whether somebody ejected is back. */
 const LOOK_MS = 250;
+
+/** Throws `TypeError` when TLS settings are for nobody. */
+function checkSecure(members: ReadonlyMap<string, Member>): void {
+  const secure = [...members.values()].some(({ address }) => address.secureHost !== null);
+  if (!secure) throw new TypeError('upstream: tls: no endpoint is https://');
+}
 
 /** The client connections that this upstream has, by their protocols: a new one is a line here. */
 function openersFor(life: Lifecycle, { clock, retry, timeouts }: UpstreamSettings): Openers {

@@ -20,8 +20,8 @@ export interface Member {
 export function readMembers(sources: readonly EndpointSource[]): Map<string, Member> {
   const members = new Map<string, Member>();
   for (const source of sources) {
-    const { url, ...given } = typeof source === 'string' ? { url: source } : source;
-    const address = endpointAddress(url);
+    const { url, host, ...given } = typeof source === 'string' ? { url: source, host: undefined } : source;
+    const address = endpointAddress(url, host);
     if (members.has(address.url)) throw new TypeError(`upstream: endpoint ${address.url} is given twice`);
     members.set(address.url, { address, traits: readTraits(address.url, given) });
   }
@@ -86,6 +86,11 @@ export class EndpointFactory {
     });
     const endpoint: Endpoint = new Endpoint(address, tls, multiplexes, traits, standing);
     return endpoint;
+  }
+
+  /** Reads what secures connections now rather than with the first endpoint. Throws `TypeError` when it cannot be used. */
+  readTls(): void {
+    this.tlsSettings();
   }
 
   private tlsSettings(): UpstreamTls {

@@ -9,6 +9,7 @@ import { SPILL_DEFAULTS, type SpillOptions } from '../policy/tiers.ts';
 import { TLS_VERSIONS } from '../transport/tls/options.ts';
 import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../transport/upstream-tls.ts';
 import { type BalanceOptions, type BalanceSettings, balanceSettings, WEIGHTED } from './balance.ts';
+import { type DiscoverOptions, discoverSettings } from './discover-options.ts';
 import type { EndpointTraits } from './endpoint.ts';
 import { type ProbeOptions, probeSettings } from './probe-options.ts';
 import { JITTERS, RETRY_CAUSES, RETRY_DEFAULTS, type RetryOptions } from './retry.ts';
@@ -57,6 +58,8 @@ export type EndpointSource = string | EndpointOptions;
 
 export interface EndpointOptions extends Partial<EndpointTraits> {
   readonly url: string;
+  /** What it is called, where the URL has its address: for the `host` of requests, and the name in its certificate. */
+  readonly host?: string;
 }
 
 export const TRAIT_DEFAULTS: Readonly<EndpointTraits> = { weight: 1, zone: '', priority: 0 };
@@ -75,9 +78,12 @@ export interface HealthSettings {
 }
 
 export interface UpstreamOptions {
-  /** For logs, metrics and events; the first endpoint when not given. */
+  /** For logs, metrics and events; the first endpoint, or what is discovered, when not given. */
   name?: string;
-  endpoints: readonly EndpointSource[];
+  /** Where its servers are; may be left out when they are discovered. */
+  endpoints?: readonly EndpointSource[];
+  /** Where more of them are looked for. */
+  discover?: Partial<DiscoverOptions>;
   /** How an endpoint is chosen; default `round-robin`. */
   balance?: BalanceName | BalanceOptions;
   /** Default `auto`. */
@@ -126,6 +132,7 @@ export const TIMEOUT_DEFAULTS: Readonly<UpstreamTimeouts> = {
 export interface UpstreamSettings {
   readonly name: string;
   readonly endpoints: readonly EndpointSource[];
+  readonly discover: DiscoverOptions | null;
   readonly balance: BalanceSettings;
   readonly protocol: UpstreamProtocol;
   readonly tls: UpstreamTlsOptions;
@@ -144,7 +151,7 @@ export interface UpstreamSettings {
 
 /** Throws a `TypeError` that names every wrong field of one group at once. */
 export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
-  const { pool, timeouts, tls, balance, health, breaker, retry, slowStart, spill, ...rest } = given;
+  const { discover, pool, timeouts, tls, balance, health, breaker, retry, slowStart, spill, ...rest } = given;
   const defaults = {
     name: '',
     endpoints: [] as readonly EndpointSource[],
@@ -156,6 +163,7 @@ export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
   const { active, passive } = withDefaults('upstream: health', NO_HEALTH, health);
   const settings: UpstreamSettings = {
     ...withDefaults('upstream', defaults, rest),
+    discover: discover === undefined ? null : discoverSettings(discover),
     balance: balanceSettings(balance),
     tls: withDefaults('upstream: tls', UPSTREAM_TLS_DEFAULTS, tls),
     pool: withDefaults('upstream: pool', POOL_DEFAULTS, pool, [
@@ -171,7 +179,9 @@ export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
     slowStart: optional('upstream: slowStart', SLOW_START_DEFAULTS, slowStart),
     spill: withDefaults('upstream: spill', SPILL_DEFAULTS, spill, ['panicRatio']),
   };
-  if (settings.endpoints.length === 0) throw new TypeError('upstream: endpoints: at least one is needed');
+  if (settings.endpoints.length === 0 && settings.discover === null) {
+    throw new TypeError('upstream: endpoints: at least one is needed, or discover');
+  }
   checkName('protocol', settings.protocol, UPSTREAM_PROTOCOLS);
   checkName('tls: minVersion', settings.tls.minVersion, TLS_VERSIONS);
   if (settings.retry !== null) checkRetry(settings.retry);

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { onEvent } from '../../src/core/events.ts';
 import type { Attempt, Dial } from '../../src/upstream/dial.ts';
 import { type EndpointStatus, UpstreamGroup, upstream } from '../../src/upstream/group.ts';
-import type { UpstreamOptions } from '../../src/upstream/options.ts';
+import type { EndpointSource } from '../../src/upstream/options.ts';
 import type { ProbeOptions } from '../../src/upstream/probe-options.ts';
 import { TEST_AUTHORITY } from '../support/certificates.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -21,7 +21,7 @@ const EVERY_SECOND: Partial<ProbeOptions> = {
   timeoutMs: 200,
 };
 
-const probed = (endpoints: UpstreamOptions['endpoints'], active: Partial<ProbeOptions> = {}, more = {}): Asking =>
+const probed = (endpoints: readonly EndpointSource[], active: Partial<ProbeOptions> = {}, more = {}): Asking =>
   new Asking({ name: 'api', endpoints, health: { active: { ...EVERY_SECOND, ...active } }, ...more });
 
 const first = ({ group }: Asking): EndpointStatus => {
