@@ -103,9 +103,10 @@ export class ClientExchange implements StreamObserver {
 
   private releaseBody(): void {
     const { held } = this;
+    if (held === null) return;
     this.held = null;
     this.sinceMs = SINCE_SWEEP;
-    if (held !== null) this.sendBody(held);
+    this.sendBody(held);
   }
 
   private uploaded(error: Error | null): void {

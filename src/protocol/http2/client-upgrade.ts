@@ -25,6 +25,7 @@ export class UpgradeQueue {
   remove(observer: ResponseObserver): boolean {
     const countBefore = this.asks.length;
     this.asks = this.asks.filter((ask) => ask.observer !== observer);
+    if (this.asks.length === 0) this.sinceMs = null;
     return this.asks.length < countBefore;
   }
 
@@ -32,6 +33,7 @@ export class UpgradeQueue {
   takeAll(): readonly UpgradeAsk[] {
     const { asks } = this;
     this.asks = [];
+    this.sinceMs = null;
     return asks;
   }
 

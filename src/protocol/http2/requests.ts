@@ -258,7 +258,7 @@ export class Requests implements ExchangeOwner {
       const failure = new Failure('handler-timeout');
       exchange.abort(failure);
       this.respond(exchange, statusResponse(failure));
-    } else if (stream.shutSinceMs > 0 && passed(stream.shutSinceMs, writeStallTimeoutMs, nowMs)) {
+    } else if (passed(stream.shutSinceMs ?? nowMs, writeStallTimeoutMs, nowMs)) {
       this.session.guard.spend('stalls', nowMs);
       this.session.reset(stream, 'CANCEL');
     }
@@ -273,19 +273,19 @@ export class Requests implements ExchangeOwner {
   }
 
   abort(failure: Failure, share: WorkShare): void {
-    for (const exchange of this.ofShare(share)) exchange.abort(failure);
+    for (const exchange of this.underWay(share)) exchange.abort(failure);
   }
 
   /** Resets the streams of a share. Returns how many requests that were; `null` when there was nothing to cut off. */
   cutOff(share: WorkShare): number | null {
-    const concerned = this.ofShare(share);
+    const concerned = this.underWay(share);
     if (concerned.length === 0) return null;
     const requestCount = concerned.filter(({ admission }) => admission !== null).length;
     for (const { stream } of concerned) this.session.reset(stream, 'CANCEL');
     return requestCount;
   }
 
-  private ofShare(share: WorkShare): readonly Http2Exchange[] {
+  underWay(share: WorkShare): readonly Http2Exchange[] {
     return [...this.exchanges.values()].filter(
       ({ longLived }) => share === 'all' || longLived === (share === 'streams'),
     );

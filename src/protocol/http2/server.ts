@@ -7,6 +7,7 @@ import type {
   ConnectionRunner,
   ConnectionWork,
   RequestInFlight,
+  WorkInFlight,
   WorkShare,
 } from '../../core/runner.ts';
 import { ConnectionError, ERROR, StreamError } from './error.ts';
@@ -207,7 +208,7 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
       if (passed(inbound.blockSinceMs ?? nowMs, limits.headTimeoutMs, nowMs)) {
         throw new ConnectionError('ENHANCE_YOUR_CALM', 'a header block took too long');
       }
-      if (session.shutSinceMs > 0 && passed(session.shutSinceMs, limits.writeStallTimeoutMs, nowMs)) {
+      if (passed(session.shutSinceMs ?? nowMs, limits.writeStallTimeoutMs, nowMs)) {
         throw new ConnectionError('ENHANCE_YOUR_CALM', 'the window of the connection stays shut');
       }
       this.requests.sweep(nowMs);
@@ -247,6 +248,10 @@ class Http2ServerConnection implements ConnectionWork, SessionOwner, InboundOwne
     // Now: the socket may be destroyed next.
     if (!this.lingering) session.output.flush();
     return count;
+  }
+
+  underWay(share: WorkShare): readonly WorkInFlight[] {
+    return this.requests.underWay(share);
   }
 
   closed(): void {

@@ -30,6 +30,8 @@ export interface SessionOwner {
  * held against the peer.
  */
 const REMEMBERED_RESET_COUNT = 256;
+/** A server may let us open any number; so many of them are reckoned with. */
+const OWN_STREAM_MAX_COUNT = 4096;
 /** DATA frames are not made larger than this, so that streams take turns. */
 const DATA_MAX_BYTES = 16_384;
 /** A DATA frame smaller than this, cut so by the peer's window, is a crumb. */
@@ -58,8 +60,8 @@ export class Session implements StreamOwner {
   readonly gaps = new IdGaps();
   /** The rule that the peer has broken, when it was that which has ended the connection. */
   fault: ConnectionError | null = null;
-  /** Since when bytes have waited for the connection's window; 0: none do. */
-  shutSinceMs = 0;
+  /** Since when bytes have waited for the connection's window; `null`: none do. */
+  shutSinceMs: number | null = null;
   private sendWindowBytes = WINDOW_START_BYTES;
   private settingsAcknowledged = false;
   private readonly owner: SessionOwner;
@@ -153,13 +155,21 @@ export class Session implements StreamOwner {
 
   private remove(stream: Http2Stream): boolean {
     this.scheduler.remove(stream);
-    if (this.scheduler.empty) this.shutSinceMs = 0;
+    if (this.scheduler.empty) this.shutSinceMs = null;
     return this.streams.delete(stream.id);
+  }
+
+  /** Streams that may be open at once: the peer's on a server, ours on a client, as many as its server lets us open. */
+  private get streamMaxCount(): number {
+    const { streamMaxCount } = this.options;
+    return this.isServer
+      ? streamMaxCount
+      : Math.max(streamMaxCount, Math.min(this.peer.streamMaxCount, OWN_STREAM_MAX_COUNT));
   }
 
   private remember(id: number, by: 'by-us' | 'by-peer'): void {
     this.resets.set(id, by);
-    if (this.resets.size <= REMEMBERED_RESET_COUNT + 2 * this.options.streamMaxCount) return;
+    if (this.resets.size <= REMEMBERED_RESET_COUNT + 2 * this.streamMaxCount) return;
     for (const oldest of this.resets.keys()) {
       this.resets.delete(oldest);
       return;
@@ -231,7 +241,7 @@ export class Session implements StreamOwner {
     if (id === 0) {
       if (incrementBytes === 0) throw new ConnectionError('PROTOCOL_ERROR', 'an increment of 0');
       this.sendWindowBytes += incrementBytes;
-      this.shutSinceMs = 0;
+      this.shutSinceMs = null;
       if (this.sendWindowBytes > MAX_31_BIT) throw new ConnectionError('FLOW_CONTROL_ERROR', 'the window is too large');
       return;
     }
@@ -291,7 +301,7 @@ export class Session implements StreamOwner {
 
   schedule(stream: Http2Stream): void {
     if (stream.sendWindowBytes > 0) this.scheduler.add(stream);
-    else if (stream.shutSinceMs === 0) stream.shutSinceMs = this.nowMs;
+    else stream.shutSinceMs ??= this.nowMs;
     this.output.wake();
   }
 
@@ -299,7 +309,7 @@ export class Session implements StreamOwner {
   private pump(): void {
     for (let stream = this.scheduler.next(); stream !== null && !this.output.full; stream = this.scheduler.next()) {
       if (this.sendWindowBytes <= 0) {
-        if (this.shutSinceMs === 0) this.shutSinceMs = this.nowMs;
+        this.shutSinceMs ??= this.nowMs;
         return;
       }
       this.sendNext(stream);

@@ -53,8 +53,8 @@ export class Http2Stream implements BodyOwner, SenderOwner, Schedulable {
   /** It was reset, by either side. */
   cut = false;
   sender: Sender | null = null;
-  /** Since when it has had bytes that the peer's window does not let go; 0: it has not. */
-  shutSinceMs = 0;
+  /** Since when it has had bytes that the peer's window does not let go; `null`: it has none. */
+  shutSinceMs: number | null = null;
   body: IncomingBody | null = null;
   /** Where the bytes of its body lie, if they do not last. */
   memory?: ReadMemory;
@@ -200,7 +200,7 @@ export class Http2Stream implements BodyOwner, SenderOwner, Schedulable {
   widen(bytes: number): boolean {
     this.sendWindowBytes += bytes;
     if (this.sendWindowBytes > MAX_31_BIT) return false;
-    if (this.sendWindowBytes > 0) this.shutSinceMs = 0;
+    if (this.sendWindowBytes > 0) this.shutSinceMs = null;
     if (this.sender !== null && this.sender.queuedBytes > 0) this.owner.schedule(this);
     return true;
   }

@@ -18,8 +18,9 @@ import {
   TYPE,
   windowUpdate,
 } from '../../support/http2-frames.ts';
-import type { Http2Wire } from '../../support/http2-wire.ts';
+import { Http2Wire } from '../../support/http2-wire.ts';
 import { eventually, turns } from '../../support/wire.ts';
+import { Served } from '../served.ts';
 import { assertConnectionError, assertStreamError, Http2Served } from './verdict.ts';
 
 const text = async (received: HttpRequest) => ({ status: 200, body: await received.text() });
@@ -293,6 +294,20 @@ test('a connection whose window stays shut for writeStallTimeoutMs ends, but not
   await wire.settled();
   await on.served.pass(1000);
   await assertConnectionError(wire, 'ENHANCE_YOUR_CALM');
+});
+
+test('a window may be shut from the first moment of the clock on, and is still found to be', async (t) => {
+  const handler = () => ({ status: 200, body: 'x'.repeat(70_000) });
+  for (const windowBytes of [0, 1_000_000]) {
+    const served = await Served.start(t, handler, { writeStallTimeoutMs: 1000 }, { protocols: ['h2'] });
+    assert.equal(served.clock.now(), 0);
+    using wire = await Http2Wire.open(served.port, [[SETTING.INITIAL_WINDOW_SIZE, windowBytes]]);
+    wire.send(headers(1, GET));
+    await wire.settled();
+    await served.pass(1500);
+    if (windowBytes === 0) assert.equal((await wire.response(1)).reset, CODE.CANCEL);
+    else await assertConnectionError(wire, 'ENHANCE_YOUR_CALM');
+  }
 });
 
 test('a client that takes no bytes at all is cut off after writeStallTimeoutMs', async (t) => {

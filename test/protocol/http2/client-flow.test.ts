@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { IncomingBody } from '../../../src/core/body.ts';
+import { Failure } from '../../../src/core/failure.ts';
 import { HeaderFields } from '../../../src/core/headers.ts';
 import { data, END_HEADERS, headers, SETTING, settings, TYPE, windowUpdate } from '../../support/http2-frames.ts';
 import { arrivingBody } from '../../support/request.ts';
@@ -164,4 +165,16 @@ test('bodies that came in the same reads do not run into one another, however la
       ],
     },
   );
+});
+
+test('frames of as many streams as the server lets us open may come after we have reset them', async () => {
+  await using pair = await Http2Pair.open({
+    announced: [[SETTING.MAX_CONCURRENT_STREAMS, 1000]],
+    options: { streamMaxCount: 1 },
+  });
+  const answers = Array.from({ length: 900 }, () => pair.send());
+  for (const answer of answers) pair.connection.abort(answer, new Failure('client-gone'));
+  await pair.server.frame(TYPE.RST_STREAM, ({ streamId }) => streamId === 1799);
+  pair.server.send(headers(1, status(200), END_HEADERS), data(1, 'late'));
+  assert.equal((await pair.exchange({}, headers(1801, status(200)))).status, 200);
 });

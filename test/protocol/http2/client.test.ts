@@ -349,6 +349,16 @@ test('a body is held back until the server asks for it, or does not answer (RFC 
   }
 });
 
+test('a 100 that nobody has asked for gives the server no more time for its answer', async () => {
+  await using pair = await Http2Pair.open({ limits: { headTimeoutMs: 5000 } });
+  const answer = await pair.asked();
+  pair.pass(3000);
+  pair.server.send(headers(1, status(100), END_HEADERS));
+  await turns();
+  pair.pass(2500);
+  assert.equal(answer.code(), 'upstream-head-timeout');
+});
+
 test('a body that is all here is not held back', async () => {
   await using pair = await Http2Pair.open();
   pair.send({ method: 'PUT', body: Buffer.from('here'), expectContinue: true });
