@@ -10,6 +10,7 @@ import { checkConfig } from '../../src/runtime/config.ts';
 import type { ConfigInput } from '../../src/runtime/schema.ts';
 import { type Server, serve } from '../../src/server/serve.ts';
 import { Wire, type WireResponse } from '../support/wire.ts';
+import { Answering } from '../upstream/answering.ts';
 import { ScriptedUpstream } from '../upstream/scripted.ts';
 
 /** The parts of a configuration that a test cares about; the rest is filled in. */
@@ -81,6 +82,13 @@ export class Bench implements AsyncDisposable {
   /** An upstream that answers what the test says. */
   async upstream(): Promise<ScriptedUpstream> {
     return this.stack.use(await ScriptedUpstream.listen());
+  }
+
+  /** Upstreams that answer by themselves. */
+  async answering(count: number): Promise<readonly [Answering, ...Answering[]]> {
+    const others: Answering[] = [];
+    for (let index = 1; index < count; index += 1) others.push(this.stack.use(await Answering.listen()));
+    return [this.stack.use(await Answering.listen()), ...others];
   }
 
   /** The URL of a server that accepts no connection any more: its thread stands still, and its queue is full. */

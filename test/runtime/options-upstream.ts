@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
 import { eventually, turns } from '../support/wire.ts';
 import { type Check, get } from './assembled.ts';
+import { BALANCE_CHECKS } from './options-balance.ts';
+import { BREAKER_CHECKS } from './options-breaker.ts';
+import { OUTLIER_CHECKS } from './options-outlier.ts';
+import { RETRY_CHECKS } from './options-retry.ts';
 import { UPSTREAM_TLS_CHECKS } from './options-upstream-tls.ts';
 
 /** What each key of an upstream does. */
 export const UPSTREAM_CHECKS: Readonly<Record<string, Check>> = {
   ...UPSTREAM_TLS_CHECKS,
+  ...BALANCE_CHECKS,
+  ...BREAKER_CHECKS,
+  ...OUTLIER_CHECKS,
+  ...RETRY_CHECKS,
 
   'upstreams[].name': async (bench) => {
     const upstream = await bench.upstream();

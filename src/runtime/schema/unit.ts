@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isToken } from '../../core/headers.ts';
 
 const number = (want: string, check: (schema: z.ZodNumber) => z.ZodNumber): z.ZodNumber => check(z.number(want));
 
@@ -13,6 +14,9 @@ export const bytesPerSec = number('bytes per second, 0 or more', (schema) =>
 export const perSec = number('a number above 0', (schema) => schema.gt(0, 'a number above 0'));
 export const count = number('a whole number, 1 or more', (schema) =>
   schema.int('a whole number, 1 or more').min(1, 'a whole number, 1 or more'),
+);
+export const ratio = number('a number from 0 to 1', (schema) =>
+  schema.min(0, 'a number from 0 to 1').max(1, 'a number from 0 to 1'),
 );
 export const text = z.string('text').min(1, 'text that is not empty');
 
@@ -52,3 +56,8 @@ export function parsed(parse: (value: string) => unknown): z.ZodString {
     }
   });
 }
+
+/** The name of a header field. */
+export const fieldName = parsed((name) => {
+  if (!isToken(name)) throw new TypeError('expected a name of letters, digits and hyphens');
+});

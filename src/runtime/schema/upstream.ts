@@ -1,27 +1,44 @@
 import { z } from 'zod';
-import { isToken } from '../../core/headers.ts';
-import { BALANCE_NAMES } from '../../policy/balance/balancer.ts';
 import { TLS_VERSIONS } from '../../transport/tls/options.ts';
 import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../../transport/upstream-tls.ts';
 import { endpointAddress } from '../../upstream/endpoint-address.ts';
 import {
+  type EndpointOptions,
   POOL_DEFAULTS,
   type PoolOptions,
   TIMEOUT_DEFAULTS,
+  TRAIT_DEFAULTS,
   UPSTREAM_PROTOCOLS,
   type UpstreamTimeouts,
 } from '../../upstream/options.ts';
 import { layer } from './layer.ts';
-import { count, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
+import { balance } from './balance.ts';
+import { breaker } from './breaker.ts';
+import { outlier } from './outlier.ts';
+import { retry } from './retry.ts';
+import { slowStart, spill } from './share.ts';
+import { count, fieldName, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
 
 const url = parsed(endpointAddress);
 
-function checkFieldName(name: string): void {
-  if (!isToken(name)) throw new TypeError('expected the name of a header field');
-}
-
 const endpoint = z.union(
-  [url, z.strictObject({ url: required(url, '`http://host:port`, `https://host:port`, or `unix:/path`.') })],
+  [
+    url,
+    z.strictObject({
+      url: required(url, '`http://host:port`, `https://host:port`, or `unix:/path`.'),
+      weight: setting(
+        z.number('a number above 0').gt(0, 'a number above 0'),
+        'Its share relative to the others, where `balance` heeds weights, and in tiers and zones.',
+        TRAIT_DEFAULTS.weight,
+      ),
+      zone: setting(z.string(), 'Where it is; see `zone` of the upstream. Default: nowhere.'),
+      priority: setting(
+        z.int('a whole number, 0 or more').min(0, 'a whole number, 0 or more'),
+        'Its tier: 0 is used first, the next one when that cannot carry everything.',
+        TRAIT_DEFAULTS.priority,
+      ),
+    } satisfies Record<keyof EndpointOptions, z.ZodType>),
+  ],
   'a URL such as http://127.0.0.1:3000, or a block with `url`',
 );
 
@@ -78,7 +95,7 @@ const timeouts = {
     TIMEOUT_DEFAULTS.idleMs,
   ),
   deadlineHeader: offable(
-    parsed(checkFieldName),
+    fieldName,
     'The field that tells a server how many milliseconds are left of `totalMs`, such as `x-request-timeout-ms`; `grpc-timeout` is written as gRPC does. Default: it is not told.',
     TIMEOUT_DEFAULTS.deadlineHeader,
   ),
@@ -117,7 +134,11 @@ export const upstream = z
       z.array(endpoint).min(1),
       'Where its servers are: URLs, or blocks with `url`. They take turns.',
     ),
-    balance: setting(z.enum(BALANCE_NAMES), 'Which endpoint is next. `round-robin`: they take turns.', 'round-robin'),
+    balance: setting(
+      balance,
+      'Which endpoint is next: the name of a policy, or a block. See [policies/balancing.md](policies/balancing.md).',
+      'round-robin',
+    ),
     protocol: setting(
       z.enum(UPSTREAM_PROTOCOLS),
       '`auto`: what an `https://` endpoint prefers of HTTP/2 and HTTP/1.1 (ALPN), and HTTP/1.1 elsewhere. `h2` is spoken without asking where there is no TLS.',
@@ -133,5 +154,28 @@ export const upstream = z
       'What every request to it passes through, whichever route it came by; outermost first.',
     ),
     timeouts: setting(z.strictObject(timeouts), 'How long its servers may take. `null` turns a timeout off.'),
+    health: setting(
+      z.strictObject({
+        passive: setting(
+          outlier,
+          'Takes an endpoint out because of how it answers requests. Off when absent. See [policies/outliers.md](policies/outliers.md).',
+        ),
+      }),
+      'By what an endpoint is known to be well. Off when absent: it always is.',
+    ),
+    breaker: setting(
+      breaker,
+      'Does not ask an endpoint for a while whose calls fail. Off when absent. See [policies/breaker.md](policies/breaker.md).',
+    ),
+    retry: setting(
+      retry,
+      'Sends requests that fail again. When absent only what is always safe is. See [policies/retries.md](policies/retries.md).',
+    ),
+    slowStart: setting(
+      slowStart,
+      'Brings new and recovered endpoints up to their share slowly. Off when absent. See [policies/slow-start.md](policies/slow-start.md).',
+    ),
+    spill: setting(spill, 'When traffic spills over between tiers and zones.'),
+    zone: setting(z.string(), 'The zone that we are in: its endpoints are preferred. Default: none.'),
   })
   .meta({ description: 'Servers that answer the same requests.' });
