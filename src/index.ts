@@ -1,5 +1,5 @@
 export { type Clock, type ClockTimer, systemClock } from './core/clock.ts';
-export { type EventName, type Events, onEvent } from './core/events.ts';
+export { type EventName, type Events, type LimitDecision, type LimitReason, onEvent } from './core/events.ts';
 export { type Blame, FAULTS, Failure, type Fault, type FaultCode, type RetryClass } from './core/failure.ts';
 export type { BodyMode, Handler, Layer } from './core/handler.ts';
 export { stack } from './core/handler.ts';
@@ -16,6 +16,8 @@ export {
 } from './core/message.ts';
 export { HttpRequest } from './core/request.ts';
 export type { CloseReason, Connection, ConnectionRunner, ConnectionWork } from './core/runner.ts';
+export type { RateDecision, RateLimit } from './policy/rate/limit.ts';
+export type { ShedClass } from './policy/shedding.ts';
 export { nodeRunner } from './protocol/node/server.ts';
 export type { MessageListener, WebSocketMessage } from './protocol/websocket/inbox.ts';
 export type { DeflateOptions, ProtocolChoice, WebSocketOptions } from './protocol/websocket/options.ts';
@@ -42,7 +44,12 @@ export {
 } from './web/events.ts';
 export { type AccessLogOptions, type AccessRecord, accessLog } from './web/layers/access-log.ts';
 export { type BodyLimitOptions, bodyLimit } from './web/layers/body-limit.ts';
+export { type ConcurrencyLimit, type ConcurrencyStatus, concurrencyLimit } from './web/layers/concurrency-limit.ts';
+export type { ConcurrencyLimitOptions, QueueCodelOptions } from './web/layers/concurrency-options.ts';
+export { type LoadShedding, type LoadSheddingOptions, loadShedding } from './web/layers/load-shedding.ts';
+export { type RateLimitOptions, type RateStore, rateLimit } from './web/layers/rate-limit.ts';
 export { type RequestIdOptions, requestId } from './web/layers/request-id.ts';
+export type { KeySource } from './web/layers/request-key.ts';
 export { type TimeoutOptions, timeout } from './web/layers/timeout.ts';
 export { type MatchedRoute, matchRoutes, type RouteMatch } from './web/predicate.ts';
 export { type ReplyOptions, reply } from './web/reply.ts';

@@ -26,6 +26,7 @@ export function logEvents(log: Log): () => void {
       log.warn('a certificate has expired', { listener, source, validTo: validTo.toISOString() }),
     ),
     onEvent('request:refuse', seldom(log, 'requests are refused')),
+    onEvent('limit:refuse', seldom(log, 'requests are over a limit')),
     onEvent('endpoint:health', ({ upstream, endpoint, state, before, why }) => {
       const level = state === 'unhealthy' ? 'warn' : 'info';
       log[level](`an endpoint is ${state}`, { upstream, endpoint, before, ...(why === null ? {} : { why }) });

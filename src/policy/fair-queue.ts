@@ -7,7 +7,7 @@ export interface FairQueueOptions {
   tenantQueueMaxCount: number | null;
 }
 
-export const FAIR_QUEUE_DEFAULTS: Readonly<FairQueueOptions> = { queueMaxCount: 1000, tenantQueueMaxCount: null };
+const FAIR_QUEUE_DEFAULTS: Readonly<FairQueueOptions> = { queueMaxCount: 1000, tenantQueueMaxCount: null };
 
 /** Taken entries are cut off when they are so many, and half of the array. */
 const CUT_COUNT = 32;

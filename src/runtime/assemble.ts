@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type Handler, stack, withBodyMode } from '../core/handler.ts';
+import { type Handler, type Layer, withBodyMode } from '../core/handler.ts';
 import { HeaderFields } from '../core/headers.ts';
 import type { HttpResponse } from '../core/message.ts';
 import type { Log } from '../ops/log.ts';
@@ -8,13 +8,10 @@ import { readPem } from '../transport/pem.ts';
 import { CertificateError } from '../transport/tls/certificate.ts';
 import { proxy } from '../upstream/forward.ts';
 import { type UpstreamGroup, upstream } from '../upstream/group.ts';
-import { accessLog } from '../web/layers/access-log.ts';
-import { bodyLimit } from '../web/layers/body-limit.ts';
-import { requestId } from '../web/layers/request-id.ts';
-import { timeout } from '../web/layers/timeout.ts';
 import { type MatchedRoute, matchRoutes } from '../web/predicate.ts';
 import { reply } from '../web/reply.ts';
 import type { LoadedConfig } from './config.ts';
+import { accessLayer, LayerMaker } from './layers.ts';
 import { checkCertificates, inFolder } from './listener-tls.ts';
 import { readLocation } from './location.ts';
 import { ConfigError } from './problem.ts';
@@ -23,7 +20,6 @@ import type { Config } from './schema.ts';
 type RouteConfig = Config['routes'][number];
 type UpstreamConfig = NonNullable<Config['upstreams']>[number];
 type UpstreamTlsConfig = NonNullable<UpstreamConfig['tls']>;
-type LayerConfig = NonNullable<RouteConfig['layers']>[number];
 
 /** A configuration made into what a server runs. */
 export interface Assembly {
@@ -32,6 +28,8 @@ export interface Assembly {
   readonly handlers: Readonly<Record<string, Handler>>;
   readonly listeners: readonly ListenerOptions[];
   readonly upstreams: ReadonlyMap<string, AssembledUpstream>;
+  /** Layers that count, by their place and settings. */
+  readonly counting: ReadonlyMap<string, Layer>;
   /** What is suspicious but works. */
   readonly warnings: readonly string[];
 }
@@ -40,6 +38,8 @@ export interface Assembly {
 interface AssembledUpstream {
   readonly group: UpstreamGroup;
   readonly settings: string;
+  /** What requests to it pass through, whichever route they came by. */
+  readonly layer: Layer | null;
 }
 
 /**
@@ -58,8 +58,12 @@ export function assemble(loaded: LoadedConfig, log: Log, previous: Assembly | nu
 
 function build(loaded: LoadedConfig, log: Log, previous: Assembly | null): Assembly {
   const { config, folder } = loaded;
-  const upstreams = makeUpstreams(config.upstreams ?? [], folder, previous);
-  const routes = config.routes.map((route) => ({ match: route.match, handler: routeHandler(route, upstreams, log) }));
+  const layers = new LayerMaker(log, previous?.counting ?? new Map());
+  const upstreams = makeUpstreams(config.upstreams ?? [], folder, layers, previous);
+  const routes = config.routes.map((route) => ({
+    match: route.match,
+    handler: routeHandler(route, upstreams, layers),
+  }));
   // A listener that the new configuration has dropped listens until the restart, and must not keep old upstreams alive.
   const names = new Set([...config.listeners.map(listenerName), ...Object.keys(previous?.handlers ?? {})]);
   const handlers = Object.fromEntries([...names].map((name) => [name, listenerHandler(name, routes, config, log)]));
@@ -73,23 +77,28 @@ function build(loaded: LoadedConfig, log: Log, previous: Assembly | null): Assem
     if (tls !== undefined) warnings.push(...checkCertificates(`listener ${name}: tls`, tls));
     return { ...options, name, bind, tls, handler: handlers[name], mode: octal };
   });
-  return { loaded, handlers, listeners, upstreams, warnings };
+  return { loaded, handlers, listeners, upstreams, counting: layers.counting, warnings };
 }
 
 type Upstreams = Assembly['upstreams'];
 
-function makeUpstreams(configs: readonly UpstreamConfig[], folder: string, previous: Assembly | null): Upstreams {
+function makeUpstreams(
+  configs: readonly UpstreamConfig[],
+  folder: string,
+  maker: LayerMaker,
+  previous: Assembly | null,
+): Upstreams {
   return new Map(
-    configs.map((config) => {
+    configs.map(({ layers, ...config }) => {
       const endpoints = config.endpoints.map((given) =>
-        typeof given === 'string' ? absolute(given, folder) : { ...given, url: absolute(given.url, folder) },
+        absolute(typeof given === 'string' ? given : given.url, folder),
       );
       const tls = config.tls === undefined ? {} : { tls: readTls(config.name, config.tls, folder) };
       const options = { ...config, endpoints, ...tls };
       const settings = JSON.stringify(options);
       const before = previous?.upstreams.get(config.name);
       const group = before?.settings === settings ? before.group : upstream(options);
-      return [config.name, { group, settings }];
+      return [config.name, { group, settings, layer: maker.stacked(layers, `upstream ${config.name}`) }];
     }),
   );
 }
@@ -118,11 +127,11 @@ function listenerHandler(name: string, routes: readonly MatchedRoute[], config: 
   return config.logs?.access === true ? accessLayer(log)(matched) : matched;
 }
 
-function routeHandler(route: RouteConfig, upstreams: Upstreams, log: Log): Handler {
+function routeHandler(route: RouteConfig, upstreams: Upstreams, maker: LayerMaker): Handler {
   const answer = routeAnswer(route, upstreams);
   const handler = route.body === undefined ? answer : withBodyMode(answer, route.body);
-  const layers = (route.layers ?? []).map((layer) => makeLayer(layer, log));
-  return layers.length === 0 ? handler : stack(...layers)(handler);
+  const layer = maker.stacked(route.layers, `route ${JSON.stringify(route.match ?? {})}`);
+  return layer === null ? handler : layer(handler);
 }
 
 function routeAnswer({ respond, redirect, proxy: passing }: RouteConfig, upstreams: Upstreams): Handler {
@@ -132,7 +141,8 @@ function routeAnswer({ respond, redirect, proxy: passing }: RouteConfig, upstrea
   const { upstream: name, ...options } = passing;
   const target = upstreams.get(name);
   if (target === undefined) throw new TypeError(`there is no upstream named ${name}`);
-  return proxy(target.group, options);
+  const handler = proxy(target.group, options);
+  return target.layer === null ? handler : target.layer(handler);
 }
 
 const fixedHandler =
@@ -154,22 +164,6 @@ function redirectHandler({ status = 308, location }: NonNullable<RouteConfig['re
   if (place.kind === 'made') return (request) => reply.redirect(place.locate(request), status);
   const { headers } = reply.redirect(place.location, status);
   return fixedHandler(reply.fixed({ status, headers }));
-}
-
-function makeLayer(layer: LayerConfig, log: Log) {
-  if (layer.requestId !== undefined) return requestId(layer.requestId);
-  if (layer.timeout !== undefined) return timeout(layer.timeout);
-  if (layer.bodyLimit !== undefined) return bodyLimit(layer.bodyLimit);
-  return accessLayer(log);
-}
-
-function accessLayer(log: Log) {
-  return accessLog({
-    write: ({ requestId: id, peer, method, target, status, durationMs, bytes }) => {
-      const roundedMs = Math.round(durationMs * 1000) / 1000;
-      log.info('request', { requestId: id, peer, method, target, status, durationMs: roundedMs, bytes });
-    },
-  });
 }
 
 /** A unix socket's path is relative to the configuration file. */

@@ -65,56 +65,6 @@ export const ROUTE_CHECKS: Readonly<Record<string, Check>> = {
     assert.equal((await assembled.get()).body, 'rest');
   },
 
-  'routes[].layers[].requestId.header': async (bench) => {
-    const assembled = await bench.open({ route: { layers: [{ requestId: { header: 'x-trace' } }] } });
-    assert.match((await assembled.get()).get('x-trace') ?? '', /^[\w-]{36}$/);
-    assert.equal((await (await bench.open({})).get()).get('x-trace'), null);
-  },
-
-  'routes[].layers[].requestId.trusted': async (bench) => {
-    for (const trusted of [true, false]) {
-      const assembled = await bench.open({ route: { layers: [{ requestId: { trusted } }] } });
-      const response = await assembled.get('/', 'host: a\r\nx-request-id: given\r\n');
-      assert.equal(response.get('x-request-id') === 'given', trusted);
-    }
-  },
-
-  'routes[].layers[].requestId.idMaxBytes': async (bench) => {
-    for (const idMaxBytes of [5, 4]) {
-      const assembled = await bench.open({ route: { layers: [{ requestId: { trusted: true, idMaxBytes } }] } });
-      const response = await assembled.get('/', 'host: a\r\nx-request-id: given\r\n');
-      assert.equal(response.get('x-request-id') === 'given', idMaxBytes === 5);
-    }
-  },
-
-  'routes[].layers[].timeout.totalMs': async (bench) => {
-    const upstream = await bench.upstream();
-    const assembled = await bench.open({
-      upstream: { endpoints: [upstream.url] },
-      route: { layers: [{ timeout: { totalMs: 30 } }] },
-    });
-    const { status, body } = await assembled.get();
-    assert.equal(status, 504);
-    assert.match(body, /30 ms/);
-  },
-
-  'routes[].layers[].bodyLimit.maxBytes': async (bench) => {
-    const assembled = await bench.open({ route: { layers: [{ bodyLimit: { maxBytes: 3 } }] } });
-    assert.equal((await (await assembled.send(post('four'))).response()).status, 413);
-    assert.equal((await (await assembled.send(post('you'))).response()).status, 200);
-  },
-
-  'routes[].layers[].accessLog': async (bench) => {
-    const assembled = await bench.open({
-      routes: [{ match: { path: '/logged' }, layers: [{ accessLog: {} }], respond: {} }, { respond: {} }],
-    });
-    await assembled.get('/not');
-    await assembled.get('/logged');
-    await eventually(() => assembled.lines.length > 0);
-    assert.equal(assembled.lines.length, 1);
-    assert.match(assembled.lines[0] ?? '', /"message":"request".*"target":"\/logged","status":200/);
-  },
-
   'routes[].body': async (bench) => {
     for (const [body, status] of [
       ['auto', 413],

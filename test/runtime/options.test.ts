@@ -7,6 +7,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { eventually, turns } from '../support/wire.ts';
 import { Bench, type Check, get } from './assembled.ts';
 import { HTTP2_CHECKS } from './options-http2.ts';
+import { LAYER_CHECKS } from './options-layers.ts';
 import { LISTENER_CHECKS } from './options-listener.ts';
 import { ROUTE_CHECKS } from './options-route.ts';
 import { TLS_CHECKS } from './options-tls.ts';
@@ -110,6 +111,7 @@ const CHECKS = {
   ...HTTP2_CHECKS,
   ...TLS_CHECKS,
   ...ROUTE_CHECKS,
+  ...LAYER_CHECKS,
   ...UPSTREAM_CHECKS,
   ...DRAIN_CHECKS,
 };

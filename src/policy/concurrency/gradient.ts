@@ -11,7 +11,7 @@ export interface GradientOptions extends AdaptiveOptions {
   longWindowCount: number;
 }
 
-export const GRADIENT_DEFAULTS: Readonly<GradientOptions> = {
+const GRADIENT_DEFAULTS: Readonly<GradientOptions> = {
   ...ADAPTIVE_DEFAULTS,
   queueCount: 4,
   smoothingRatio: 0.2,

@@ -8,7 +8,7 @@ import { SampleWindow, type SampleWindowOptions } from './sample-window.ts';
  */
 export type ConcurrencyOutcome = 'success' | 'dropped' | 'ignored';
 
-export const SAMPLE_WINDOW_DEFAULTS: Readonly<SampleWindowOptions> = {
+const SAMPLE_WINDOW_DEFAULTS: Readonly<SampleWindowOptions> = {
   windowMs: 100,
   sampleMinCount: 10,
   percentileRatio: 0,

@@ -4,14 +4,12 @@ import { TrustedProxies } from '../../core/trusted-proxies.ts';
 import { PROXY_DEFAULTS, type ProxyOptions } from '../../upstream/forward.ts';
 import { checkUpgrades } from '../../upstream/upgrade.ts';
 import { parseHost } from '../../web/host.ts';
-import { BODY_LIMIT_DEFAULTS } from '../../web/layers/body-limit.ts';
-import { REQUEST_ID_DEFAULTS } from '../../web/layers/request-id.ts';
-import { TIMEOUT_DEFAULTS } from '../../web/layers/timeout.ts';
 import { checkMethods } from '../../web/method.ts';
 import { parsePattern } from '../../web/pattern.ts';
 import { readLocation } from '../location.ts';
 import { ROUTE_ACTIONS } from '../references.ts';
-import { bytes, count, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
+import { layer } from './layer.ts';
+import { bytes, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
 
 /** Written by the server for every answer; another one could only be wrong. */
 const FRAMING_FIELDS: ReadonlySet<string> = new Set([
@@ -144,41 +142,6 @@ const proxy = z.strictObject({
   ...proxyOptions,
 });
 
-const layer = z
-  .strictObject({
-    requestId: setting(
-      z.strictObject({
-        header: setting(
-          parsed(checkToken),
-          'The field that an id comes in and goes out by.',
-          REQUEST_ID_DEFAULTS.header,
-        ),
-        trusted: setting(
-          z.boolean(),
-          'Take the id of the client over. Only behind a proxy that sets it.',
-          REQUEST_ID_DEFAULTS.trusted,
-        ),
-        idMaxBytes: setting(count, 'A longer id is not taken over.', REQUEST_ID_DEFAULTS.idMaxBytes),
-      }),
-      'Gives each request an id that is unique anywhere, for logs, and tells it in a response header.',
-    ),
-    timeout: setting(
-      z.strictObject({
-        totalMs: setting(milliseconds, 'From the call to the answer. Over it: 504.', TIMEOUT_DEFAULTS.totalMs),
-      }),
-      'Answers 504 when an answer takes too long, and aborts the work for it.',
-    ),
-    bodyLimit: setting(
-      z.strictObject({
-        maxBytes: offable(bytes, 'The request body. Over it: 413.', BODY_LIMIT_DEFAULTS.maxBytes),
-      }),
-      "Another limit on request bodies than the listener's `bodyMaxBytes`, lower or higher.",
-    ),
-    accessLog: setting(z.strictObject({}), 'One log line for each request of this route; see also `logs.access`.'),
-  })
-  .refine((names) => Object.keys(names).length === 1, 'one layer in each entry of the list')
-  .meta({ description: 'One layer in each entry of the list.', minProperties: 1, maxProperties: 1 });
-
 /** What is done with the requests that match. */
 export const route = z
   .strictObject({
@@ -196,7 +159,3 @@ export const route = z
     description: 'What is done with the requests that match: exactly one of `respond`, `redirect` and `proxy`.',
     oneOf: ROUTE_ACTIONS.map((action) => ({ required: [action] })),
   });
-
-function checkToken(name: string): void {
-  if (!isToken(name)) throw new TypeError('expected a name of letters, digits and hyphens');
-}

@@ -61,3 +61,15 @@ export function parsed(parse: (value: string) => unknown): z.ZodString {
 export const fieldName = parsed((name) => {
   if (!isToken(name)) throw new TypeError('expected a name of letters, digits and hyphens');
 });
+
+/** A block whose entries must also fit each other. What `check` throws begins with the block's name; the rest is what a person reads. */
+export function consistent<Block extends z.ZodType>(block: Block, check: (value: z.output<Block>) => unknown): Block {
+  return block.superRefine((value, context) => {
+    try {
+      check(value);
+    } catch (error) {
+      const message = (error instanceof Error ? error.message : String(error)).replace(/^[^:]*: /, '');
+      context.addIssue({ code: 'custom', message, params: { whole: true } });
+    }
+  });
+}

@@ -34,7 +34,7 @@ export interface ConcurrencyLimitOptions extends ClassOptions, ClientOptions {
   requestMaxCount: number;
   /** Find the limit from how long answers take; `null` is a fixed limit. */
   adaptive: (typeof ADAPTIVE_LIMITS)[number] | null;
-  /** Adaptive: the limit at the start; never above `requestMaxCount`. */
+  /** Adaptive: the limit at the start, within the other two. */
   requestStartCount: number;
   /** Adaptive: the limit never goes below. */
   requestMinCount: number;
@@ -120,12 +120,9 @@ export type AnyLimiter = Pick<
 export function makeLimiter(options: ConcurrencyLimitOptions): AnyLimiter {
   const { adaptive, requestMaxCount, requestStartCount, requestMinCount, probeIntervalMs } = options;
   if (adaptive === null) return new ConcurrencyLimiter(fixedLimit(requestMaxCount));
-  const bounds = {
-    limitStartCount: Math.min(requestStartCount, requestMaxCount),
-    limitMinCount: Math.min(requestMinCount, requestStartCount, requestMaxCount),
-    limitMaxCount: requestMaxCount,
-    probeIntervalMs,
-  };
+  const limitMinCount = Math.min(requestMinCount, requestMaxCount);
+  const limitStartCount = Math.min(Math.max(requestStartCount, limitMinCount), requestMaxCount);
+  const bounds = { limitStartCount, limitMinCount, limitMaxCount: requestMaxCount, probeIntervalMs };
   return new ConcurrencyLimiter(adaptive === 'vegas' ? vegas(bounds) : gradient(bounds));
 }
 
