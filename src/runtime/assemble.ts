@@ -91,7 +91,7 @@ function makeUpstreams(
   return new Map(
     configs.map(({ layers, ...config }) => {
       const endpoints = config.endpoints.map((given) =>
-        absolute(typeof given === 'string' ? given : given.url, folder),
+        typeof given === 'string' ? absolute(given, folder) : { ...given, url: absolute(given.url, folder) },
       );
       const tls = config.tls === undefined ? {} : { tls: readTls(config.name, config.tls, folder) };
       const options = { ...config, endpoints, ...tls };
