@@ -258,10 +258,16 @@ export class UpstreamGroup {
     }
     for (const [id, member] of members) {
       const known = present.get(id);
-      if (known === undefined) this.warmth?.begin(this.add(member));
+      if (known === undefined) this.join(member);
       else this.describe(known, member);
     }
     this.pool.pump();
+  }
+
+  /** It comes later than the others, and is cold. */
+  private join(member: Member): void {
+    const endpoint = this.add(member);
+    this.warmth?.begin(endpoint);
   }
 
   private describe(endpoint: Endpoint, { traits }: Member): void {
