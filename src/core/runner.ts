@@ -49,6 +49,11 @@ export interface RequestInFlight {
   readonly sinceMs: number;
 }
 
+/** A request, or what has become of one, among others on the same connection. */
+export interface WorkInFlight extends RequestInFlight {
+  readonly activity: Extract<Activity, 'in-flight' | 'stream'>;
+}
+
 /** Which of a connection's work: long-lived streams have a grace of their own. */
 export type WorkShare = 'requests' | 'streams' | 'all';
 
@@ -66,6 +71,8 @@ export interface ConnectionWork {
    * only if all of its work was concerned.
    */
   cutOff?(share: WorkShare): number | null;
+  /** What of a share is under way, tunnels included, the oldest first; where a protocol carries several at once. */
+  underWay?(share: WorkShare): readonly WorkInFlight[];
   /** The socket is closed: let go of everything. Called once. */
   closed(): void;
   /** The admitted requests in flight, the oldest first. */

@@ -57,6 +57,10 @@ export class Http2Exchange extends RunningExchange implements StreamObserver {
     return this.head.upgrade;
   }
 
+  get activity(): 'in-flight' | 'stream' {
+    return this.longLived ? 'stream' : 'in-flight';
+  }
+
   get streamId(): number {
     return this.stream.id;
   }
