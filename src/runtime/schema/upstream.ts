@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { TLS_VERSIONS } from '../../transport/tls/options.ts';
 import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../../transport/upstream-tls.ts';
+import type { EndpointTraits } from '../../upstream/endpoint.ts';
 import { endpointAddress } from '../../upstream/endpoint-address.ts';
 import {
-  type EndpointOptions,
   POOL_DEFAULTS,
   type PoolOptions,
   TIMEOUT_DEFAULTS,
@@ -11,9 +11,9 @@ import {
   UPSTREAM_PROTOCOLS,
   type UpstreamTimeouts,
 } from '../../upstream/options.ts';
-import { layer } from './layer.ts';
 import { balance } from './balance.ts';
 import { breaker } from './breaker.ts';
+import { layer } from './layer.ts';
 import { outlier } from './outlier.ts';
 import { retry } from './retry.ts';
 import { slowStart, spill } from './share.ts';
@@ -37,7 +37,7 @@ const endpoint = z.union(
         'Its tier: 0 is used first, the next one when that cannot carry everything.',
         TRAIT_DEFAULTS.priority,
       ),
-    } satisfies Record<keyof EndpointOptions, z.ZodType>),
+    } satisfies Record<'url' | keyof EndpointTraits, z.ZodType>),
   ],
   'a URL such as http://127.0.0.1:3000, or a block with `url`',
 );
