@@ -4,7 +4,15 @@ import type { TLSSocket } from 'node:tls';
 import { Failure } from '../core/failure.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Peer, PeerCertificate } from '../core/message.ts';
-import type { Activity, CloseReason, Connection, ConnectionWork, Service, WorkShare } from '../core/runner.ts';
+import type {
+  Activity,
+  CloseReason,
+  Connection,
+  ConnectionWork,
+  Service,
+  WorkInFlight,
+  WorkShare,
+} from '../core/runner.ts';
 import { peerCertificate } from '../transport/tls/peer-certificate.ts';
 
 /** What a listener knows of all its peers. */
@@ -115,6 +123,10 @@ export class ServerConnection implements Connection {
 
   inFlight(): ReturnType<ConnectionWork['inFlight']> {
     return this.work?.inFlight() ?? [];
+  }
+
+  underWay(share: WorkShare): readonly WorkInFlight[] {
+    return this.socket.destroyed ? [] : (this.work?.underWay?.(share) ?? []);
   }
 
   /** Whether something would be lost if it were cut off now. Silent, idle and answered connections lose nothing. */

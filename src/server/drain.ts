@@ -1,7 +1,14 @@
 import type { Clock, ClockTimer } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
-import { type Activity, CLOSE_REASONS, type CloseReason, type WorkShare } from '../core/runner.ts';
+import {
+  type Activity,
+  CLOSE_REASONS,
+  type CloseReason,
+  type RequestInFlight,
+  type WorkInFlight,
+  type WorkShare,
+} from '../core/runner.ts';
 import type { ServerConnection } from './connection.ts';
 import type { Listener } from './listener.ts';
 import type { DrainOptions } from './options.ts';
@@ -11,7 +18,7 @@ const stages = channel('drain:stage');
 /** How far a drain is. */
 export type DrainStage = 'notice' | 'refuse' | 'finish' | 'force' | 'done';
 
-/** A connection that was cut off at the end of the grace. */
+/** A request or a stream that was cut off at the end of its grace, or a connection that was none of them yet or any more. */
 export interface ForcedConnection {
   readonly listener: string;
   readonly connectionId: number;
@@ -50,6 +57,7 @@ export class Drain {
   private readonly servedBefore: number;
   private readonly closedBefore: ReadonlyMap<CloseReason, number>;
   private readonly forced: ForcedConnection[] = [];
+  private readonly noted = new WeakSet<WorkInFlight | ServerConnection>();
   private unansweredCount = 0;
   private readonly graceTimers = new Map<WorkShare, ClockTimer>();
   /** When the grace of each share ends, once it has begun. */
@@ -101,26 +109,20 @@ export class Drain {
   }
 
   private cut(share: WorkShare, reason: 'drain-forced' | 'server-closed'): void {
-    const concerned = ({ activity }: ServerConnection): boolean =>
-      share === 'all' || (share === 'streams') === (activity === 'stream');
+    const concerned = (connection: ServerConnection): boolean => isOf(share, connection);
     this.enter('force');
     this.endNotice?.();
     if (share === 'all') for (const timer of this.graceTimers.values()) timer.cancel();
     for (const listener of this.listeners) listener.stopListening();
     this.life.drain('drain');
-    const nowMs = this.clock.now();
-    const connections: ServerConnection[] = [];
-    for (const listener of this.listeners) {
-      for (const connection of listener.connections) {
-        connections.push(connection);
-        if (connection.occupied && concerned(connection))
-          this.forced.push(forcedConnection(listener, connection, nowMs));
-      }
-    }
+    const connections = this.listeners.flatMap((listener) => [...listener.connections]);
+    this.note(share);
     for (const connection of connections) connection.abort(share);
     for (const listener of this.listeners) listener.refuseHeld();
     // One turn, so that a handler that heeds its signal can still answer.
     setImmediate(() => {
+      // What has begun in that turn is cut off as well.
+      this.note(share);
       for (const connection of connections) this.unansweredCount += connection.cutOffShare(share, reason);
       const over = connections.filter(concerned);
       for (const connection of over) {
@@ -131,6 +133,39 @@ export class Drain {
       setImmediate(() => {
         for (const connection of over) connection.release();
       });
+    });
+  }
+
+  /** Lists what is about to be cut off, each once. */
+  private note(share: WorkShare): void {
+    for (const listener of this.listeners) {
+      for (const connection of listener.connections) {
+        const underWay = connection.underWay(share);
+        for (const work of underWay) this.noteOnce(work, listener, connection, work.activity, work);
+        if (underWay.length > 0 || !connection.occupied || !isOf(share, connection)) continue;
+        const [request] = connection.inFlight();
+        this.noteOnce(connection, listener, connection, connection.activity, request);
+      }
+    }
+  }
+
+  private noteOnce(
+    what: WorkInFlight | ServerConnection,
+    listener: Listener,
+    connection: ServerConnection,
+    activity: Activity,
+    request: RequestInFlight | undefined,
+  ): void {
+    if (this.noted.has(what)) return;
+    this.noted.add(what).add(connection);
+    this.forced.push({
+      listener: listener.name,
+      connectionId: connection.id,
+      peer: connection.peer.address,
+      activity,
+      method: request?.method ?? null,
+      target: request?.target ?? null,
+      ageMs: request === undefined ? null : this.clock.now() - request.sinceMs,
     });
   }
 
@@ -207,18 +242,9 @@ export class Drain {
   }
 }
 
-function forcedConnection(listener: Listener, connection: ServerConnection, nowMs: number): ForcedConnection {
-  const [request] = connection.inFlight();
-  return {
-    listener: listener.name,
-    connectionId: connection.id,
-    peer: connection.peer.address,
-    activity: connection.activity,
-    method: request?.method ?? null,
-    target: request?.target ?? null,
-    ageMs: request === undefined ? null : nowMs - request.sinceMs,
-  };
-}
+/** Whether all that a connection does is of a share. */
+const isOf = (share: WorkShare, { activity }: ServerConnection): boolean =>
+  share === 'all' || (share === 'streams') === (activity === 'stream');
 
 function finishedCount(listeners: readonly Listener[]): number {
   return listeners.reduce((sum, listener) => sum + listener.servedCount - listener.inFlightCount, 0);

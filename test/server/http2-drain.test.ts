@@ -204,7 +204,10 @@ test('at the end of the grace every stream is reset, the connection closes, and 
   assert.deepEqual([outcome, finishedCount, closed, mayHaveLostCount], ['forced', 0, { 'drain-forced': 1 }, 1]);
   assert.deepEqual(
     forced.map(({ activity, method, target }) => [activity, method, target]),
-    [['in-flight', 'GET', '/']],
+    [
+      ['in-flight', 'GET', '/'],
+      ['in-flight', 'GET', '/slow'],
+    ],
   );
   assert.deepEqual(aborted, ['server-draining', 'server-draining']);
 });
@@ -288,11 +291,64 @@ test('streams have a grace of their own: requests beside them are cut off sooner
   on.served.clock.advance(4000);
   assert.equal((await wire.response(1)).reset, CODE.CANCEL);
   await wire.closed();
-  const { outcome, finishedCount, closed } = await report;
+  const { outcome, finishedCount, closed, forced } = await report;
   assert.deepEqual([outcome, finishedCount, closed], ['forced', 0, { 'drain-forced': 1 }]);
+  assert.deepEqual(
+    forced.map(({ activity, target, ageMs }) => [activity, target, ageMs]),
+    [
+      ['in-flight', '/never', 5000],
+      ['stream', '/stream', 9000],
+    ],
+  );
 });
 
-test('a tunnel is cut off at the end of its grace, and the report counts its connection but no request', async (t) => {
+test('a stream that is cut off is forced, though a request beside it is finished', async (t) => {
+  const { handler } = streaming(false);
+  const waiting = new Waiting();
+  const on = await Http2Served.start(t, (received) =>
+    received.target === '/slow' ? waiting.handler(received) : handler(received),
+  );
+  const wire = await on.open();
+  wire.send(headers(1, request({ ':path': '/slow' })), headers(3, STREAM));
+  await wire.frame(TYPE.DATA);
+  const report = on.served.server.drain({ graceMs: 9000, streamGraceMs: 500 });
+  await finishing(on);
+  on.served.clock.advance(500);
+  assert.equal((await wire.response(3)).reset, CODE.CANCEL);
+  waiting.answer({ status: 200, body: 'finished' });
+  assert.equal((await wire.response(1)).body, 'finished');
+  await on.served.pass(1000);
+  wire.socket.end();
+  const { outcome, finishedCount, forced, mayHaveLostCount } = await report;
+  assert.deepEqual([outcome, finishedCount, mayHaveLostCount], ['forced', 1, 1]);
+  assert.deepEqual(
+    forced.map(({ activity, method, target }) => [activity, method, target]),
+    [['stream', 'GET', '/stream']],
+  );
+});
+
+test('a request that begins in the very turn in which its grace ends is cut off, and the report names it', async (t) => {
+  const waiting = new Waiting();
+  const on = await Http2Served.start(t, (received) => {
+    // Nobody knows sooner that the grace is over than who is aborted.
+    received.onAbort(() => wire.send(headers(3, request({ ':path': '/late' }))));
+    return waiting.handler(received);
+  });
+  const wire = await on.open();
+  wire.send(headers(1, GET));
+  await waiting.has(1);
+  const report = on.served.server.drain({ graceMs: 5000 });
+  await finishing(on);
+  // From here sockets are read once before the cut.
+  await turns(1);
+  on.served.clock.advance(5000);
+  await wire.closed();
+  const { forced, finishedCount } = await report;
+  assert.equal(waiting.requests.length, 2);
+  assert.deepEqual([forced.map(({ target }) => target), finishedCount], [['/', '/late'], 0]);
+});
+
+test('a tunnel is cut off at the end of its grace, and the report names it but counts no request', async (t) => {
   const gone: string[] = [];
   const on = await Http2Served.start(t, () => ({
     status: 101,
@@ -308,7 +364,10 @@ test('a tunnel is cut off at the end of its grace, and the report counts its con
   await wire.closed();
   const { outcome, closed, mayHaveLostCount, forced } = await report;
   assert.deepEqual([outcome, closed, mayHaveLostCount], ['forced', { 'drain-forced': 1 }, 1]);
-  assert.deepEqual([forced[0]?.activity, forced[0]?.method], ['stream', null]);
+  assert.deepEqual(
+    forced.map(({ activity, target }) => [activity, target]),
+    [['stream', '/']],
+  );
   assert.deepEqual(gone, ['the stream was reset']);
 });
 
