@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import { channel } from '../core/events.ts';
 import type { ConnectionRunner, ConnectionWork, RequestInFlight } from '../core/runner.ts';
 import { type ClientHello, readClientHello } from '../transport/tls/client-hello.ts';
-import type { HandshakeBudget, HandshakeRefusal } from '../transport/tls/handshake-budget.ts';
+import type { HandshakeBudget, HandshakeHolder, HandshakeRefusal } from '../transport/tls/handshake-budget.ts';
 import type { ClientAuth } from '../transport/tls/options.ts';
 import { isVerified } from '../transport/tls/peer-certificate.ts';
 import type { Termination } from '../transport/tls/termination.ts';
@@ -32,7 +32,7 @@ export interface HandshakeOwner {
  * The beginning of a TLS connection: waits for the client's first message, takes a place in the budget, shakes hands, and
  * gives the connection to the protocol that was agreed on. A client that says nothing costs a socket and no more.
  */
-export class Handshake implements ConnectionWork {
+export class Handshake implements ConnectionWork, HandshakeHolder {
   private readonly connection: ServerConnection;
   private readonly owner: HandshakeOwner;
   private readonly raw: Socket;
@@ -70,7 +70,7 @@ export class Handshake implements ConnectionWork {
   private begin(bytes: Buffer, hello: ClientHello): void {
     const { connection, owner, raw } = this;
     const { budget, settings } = owner.termination;
-    const refusal = budget.acquire(connection.service.clock.now());
+    const refusal = budget.acquire(connection.service.clock.now(), this);
     if (refusal !== null) {
       owner.countRefused(connection, refusal);
       connection.close('handshake-refused');
@@ -142,6 +142,15 @@ export class Handshake implements ConnectionWork {
     this.raw.resume();
   }
 
+  get answered(): boolean {
+    return this.raw.bytesWritten > 0;
+  }
+
+  giveUp(): void {
+    this.budget = null;
+    this.connection.close('handshake-timeout');
+  }
+
   sweep(nowMs: number): void {
     const silent = this.bytes === null && this.budget === null;
     if (nowMs - this.sinceMs >= this.timeoutMs) this.connection.close('handshake-timeout');
@@ -166,7 +175,7 @@ export class Handshake implements ConnectionWork {
   }
 
   private release(): void {
-    this.budget?.release();
+    this.budget?.release(this);
     this.budget = null;
   }
 }

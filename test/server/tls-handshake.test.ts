@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
@@ -70,6 +71,22 @@ test('a handshake over the budget is closed before any cryptography; one that ha
   await eventually(() => on.server.status().connections.handshake === 1);
   // Again and again: places are given back by handshakes that succeed, too.
   for (let time = 0; time < 3; time += 1) assert.equal(await answered(context, on.port), 200);
+});
+
+test('a thousand peers that send a first message and stop keep nobody out for longer than a second', async (context) => {
+  const on = await open(context);
+  const bytes = await clientHello();
+  const peers = await silentPeers(context, on, 1000);
+  // Each has its answer, so each has its place.
+  for (const socket of peers) socket.write(bytes);
+  await Promise.all(peers.map((socket) => once(socket, 'data')));
+  const answers = (await Wire.open(on.port)).write(bytes);
+  context.after(() => answers.socket.destroy());
+  assert.equal(await answers.rest(), '');
+  assert.deepEqual(reasons(on), { 'handshake-refused': 1 });
+  on.clock.advance(1000);
+  for (let time = 0; time < 3; time += 1) assert.equal(await answered(context, on.port), 200);
+  assert.equal(reasons(on)?.['handshake-timeout'], 1, 'one place serves many that are honest');
 });
 
 test('a handshake over the rate is closed before any cryptography; with time there is room again', async (context) => {

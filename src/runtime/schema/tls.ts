@@ -50,7 +50,7 @@ const options = {
   ),
   handshakeMaxCount: setting(
     count,
-    'Handshakes in progress, counted from the first message of the client. One more is closed before any cryptography.',
+    'Handshakes in progress, counted from the first message of the client. One more gets the place of one that has been silent for a second, or is closed before any cryptography.',
     TLS_DEFAULTS.handshakeMaxCount,
   ),
   handshakeMaxPerSec: offable(

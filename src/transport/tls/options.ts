@@ -35,9 +35,12 @@ export interface TlsOptions {
   ticketSecret: string | null;
   /** From accept to the end of the handshake. */
   handshakeTimeoutMs: number;
-  /** Handshakes in progress, counted from the client's first message. One more is closed before any cryptography. */
+  /**
+   * Handshakes in progress, counted from the client's first message. One more gets the place of one that has been silent
+   * for a second, or is closed before any cryptography.
+   */
   handshakeMaxCount: number;
-  /** Handshakes that begin in a second; the same happens to one more. */
+  /** Handshakes that begin in a second; one more is closed. */
   handshakeMaxPerSec: number | null;
   /** Files that change are read again. */
   watch: boolean;
