@@ -25,7 +25,7 @@ class Sniff implements ConnectionWork {
   private drainedAtMs = Number.POSITIVE_INFINITY;
   private bytes: Buffer | null = null;
   private readonly onData = (chunk: Buffer): void => this.take(chunk);
-  private readonly onEnd = (): void => this.decide(this.http1);
+  private readonly onEnd = (): void => this.leave();
 
   constructor(connection: Connection, http1: ConnectionRunner, http2: ConnectionRunner) {
     this.connection = connection;
@@ -53,8 +53,17 @@ class Sniff implements ConnectionWork {
       socket.unshift(bytes);
     }
     runner.run(this.connection);
-    if (bytes === null) socket.emit('end');
-    else socket.resume();
+    if (bytes !== null) socket.resume();
+  }
+
+  /** The client has said all that it will say. Bytes cannot be put back behind their end, and these are no request. */
+  private leave(): void {
+    if (this.bytes !== null) {
+      this.connection.close('client-closed');
+      return;
+    }
+    this.decide(this.http1);
+    this.socket.emit('end');
   }
 
   sweep(nowMs: number): void {

@@ -97,6 +97,19 @@ test('a client that leaves before it has said anything leaves nothing behind', a
   assert.deepEqual(server.status().listeners[0]?.closed, { 'client-closed': 1 });
 });
 
+for (const text of ['P', PREFACE.slice(0, -1)]) {
+  test(`a client that leaves after ${JSON.stringify(text)} has closed its connection; nothing has failed`, async (t) => {
+    const { server, wire: open } = await both(t);
+    const wire = await open();
+    await wire.segment(text);
+    await turns(5);
+    wire.socket.end();
+    assert.equal(await wire.closed(), 'fin');
+    await eventually(() => server.status().connections.total === 0);
+    assert.deepEqual(server.status().listeners[0]?.closed, { 'client-closed': 1 });
+  });
+}
+
 test('in a drain a silent connection has its quiet window, in which it may still speak either protocol', async (t) => {
   const { server, clock, port, wire: open, reaches } = await both(t, { drain: { quietMs: 1000 } });
   const silent = await open();
