@@ -4,6 +4,12 @@ import type { Clock, ClockTimer } from '../../core/clock.ts';
 
 /** Several files are written one after another; they are read when nothing has happened for this long. */
 const SETTLE_MS = 200;
+/** A folder that cannot be watched is tried again after this long, then after twice as long, and so on. */
+const REOPEN_MS = 1000;
+/** So often in a row; then it stays as it is until something else changes. */
+const REOPEN_MAX_COUNT = 5;
+/** What has gone well for this long begins anew. */
+const STEADY_MS = 60_000;
 /** More links than this in one path go round in a circle. */
 const LINK_MAX_COUNT = 40;
 
@@ -20,8 +26,11 @@ export class FileWatch {
   /** Whatever else happens in these folders is none of our business. */
   private steps: readonly Step[] = [];
   private timer: ClockTimer | null = null;
+  private reopenTimer: ClockTimer | null = null;
+  private reopenCount = 0;
+  private failedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** `onChange` may be called when a file was written and is the same. `onError`: a folder cannot be watched; the others go on. */
+  /** `onChange` may be called when a file was written and is the same. `onError`: a folder cannot be watched, or no longer; the others go on. */
   constructor(files: readonly string[], clock: Clock, onChange: () => void, onError: (error: Error) => void) {
     this.files = files;
     this.clock = clock;
@@ -32,6 +41,8 @@ export class FileWatch {
 
   close(): void {
     this.timer?.cancel();
+    this.reopenTimer?.cancel();
+    this.reopenTimer = null;
     for (const watcher of this.watchers) watcher.close();
     this.watchers.clear();
   }
@@ -46,11 +57,31 @@ export class FileWatch {
   private open(folder: string): void {
     try {
       const watcher = watch(folder, { persistent: false }, (_, name) => this.changed(folder, name));
-      watcher.on('error', this.onError);
+      watcher.on('error', (error) => {
+        this.watchers.delete(watcher);
+        watcher.close();
+        this.failed(error);
+      });
       this.watchers.add(watcher);
     } catch (error) {
-      this.onError(error instanceof Error ? error : new Error(String(error)));
+      this.failed(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  /** Tells, and tries again later: what was missed meanwhile is read then. */
+  private failed(error: Error): void {
+    this.onError(error);
+    if (this.reopenTimer !== null) return;
+    const nowMs = this.clock.now();
+    if (nowMs - this.failedAtMs >= STEADY_MS) this.reopenCount = 0;
+    this.failedAtMs = nowMs;
+    if (this.reopenCount === REOPEN_MAX_COUNT) return;
+    this.reopenTimer = this.clock.after(REOPEN_MS * 2 ** this.reopenCount, () => {
+      this.reopenTimer = null;
+      this.follow();
+      this.onChange();
+    });
+    this.reopenCount += 1;
   }
 
   /** Systems that do not tell the name of what has changed give `null`. */
