@@ -91,11 +91,12 @@ export class Pool implements ConnectionKeeper {
     }
   }
 
-  /** The client wants no connection any more. One that is being opened for it goes to somebody else. */
-  leave(waiter: Waiter): void {
-    if (!waiter.queued) return;
+  /** The client wants no connection any more: what is opened for it goes to somebody else. `false`: it has one. */
+  leave(waiter: Waiter): boolean {
+    if (!waiter.queued) return false;
     this.queue.remove(waiter);
     this.life.end();
+    return true;
   }
 
   /** An endpoint takes no new requests: what it has unused is closed, and so is the rest when it is free. */
@@ -218,7 +219,7 @@ export class Pool implements ConnectionKeeper {
     let waiter = this.queue.first;
     while (waiter !== null) {
       const { next } = waiter;
-      if (waiter.connecting === null) {
+      if (waiter.queued && waiter.connecting === null) {
         const endpoint = this.pick(waiter.client, waiter.fresh);
         const pooled = endpoint === null ? undefined : this.take(endpoint, waiter.fresh);
         if (pooled !== undefined) this.serve(waiter, pooled);
@@ -340,8 +341,8 @@ export class Pool implements ConnectionKeeper {
     const { endpoint } = connecting;
     endpoint.reachable = false;
     for (const waiter of this.forgetConnecting(connecting)) {
-      this.leave(waiter);
-      waiter.client.onNoConnection(failure, endpoint);
+      // What one is told may have brought a connection to the next: an endpoint is ejected, and others come in.
+      if (this.leave(waiter)) waiter.client.onNoConnection(failure, endpoint);
     }
     this.dismiss(endpoint);
     this.pump();
@@ -390,8 +391,7 @@ export class Pool implements ConnectionKeeper {
       const late = client.deadlineMs !== null && nowMs >= client.deadlineMs;
       // A connection that is being opened has a deadline of its own.
       const waitedTooLong = connecting === null && nowMs - sinceMs >= this.settings.pool.queueTimeoutMs;
-      if (late || waitedTooLong) {
-        this.leave(waiter);
+      if ((late || waitedTooLong) && this.leave(waiter)) {
         client.onNoConnection(new Failure(late ? 'upstream-deadline' : 'upstream-queue-timeout'), null);
       }
       waiter = next;

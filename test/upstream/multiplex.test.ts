@@ -154,6 +154,19 @@ test('when a connection cannot be opened all that waited for it go to the next e
   assert.deepEqual([dead.attempts.length, dead.pool.waitingCount], [3, 0]);
 });
 
+test('one that is served while others hear that their connection could not be opened is not sent away with them', () => {
+  const it = new MemoryPool({}, 2);
+  const [first, second, third] = it.askAll(3);
+  const other = it.attempt(1).connect(1);
+  assert.equal(second?.connection, other);
+  assert.ok(first !== undefined && third !== undefined);
+  // As when an endpoint is ejected for the failure, and those that wait are shared out among the rest.
+  first.onNoConnection = () => other.allow(100);
+  it.attempt(0).fail();
+  assert.equal(third.connection, other);
+  assert.deepEqual([third.outcome, third.tried.length, other.running.length], [null, 0, 2]);
+});
+
 test('a request that is sent again gets a new connection, or where none may be opened one that is in use', () => {
   const it = new MemoryPool({ connectionMaxCount: 2 });
   const [first] = it.askAll(2);
