@@ -111,9 +111,8 @@ class Places implements VisitOwner {
     if (this.queue !== null && this.queue.count > 0) this.callIn(this.queue);
   }
 
-  /** Who comes first is served first: nobody passes those who wait. */
+  /** Takes a free place. While others wait there is none, so nobody passes them. */
   private enter(): boolean {
-    if (this.queue !== null && this.queue.count > 0) return false;
     if (!this.limiter.acquire()) return false;
     this.control?.refuse(0, this.clock.now(), 0);
     return true;

@@ -46,10 +46,7 @@ export class Visit {
     const rttMs = this.rttMs();
     const outcome = this.failure === null ? outcomeOf(response) : outcomeOfAbort(this.failure);
     if (endsWithHead(response)) this.leave(rttMs, outcome);
-    else {
-      this.patience?.cancel();
-      this.request.onDone(() => this.leave(rttMs, outcome));
-    }
+    else this.request.onDone(() => this.leave(rttMs, outcome));
   }
 
   private rttMs(): number {

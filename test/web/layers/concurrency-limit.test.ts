@@ -212,6 +212,7 @@ test('a tenant alone may have so many in the queue as its limit says; without te
     const limited = new Limited({ requestMaxCount: 1, queueMaxCount: 10, ...options });
     const all = Array.from({ length: 11 }, () => limited.send());
     await turn();
+    assert.equal(limited.clock.timerCount, limited.counts[1], 'only who waits has a timer');
     return all.filter(({ outcome }) => outcome === 503).length;
   };
   assert.equal(await statuses({}), 0);
@@ -272,6 +273,20 @@ test('with CoDel the waits of a queue that stands are kept short; a burst is not
   assert.ok(standing > 90, `${standing} wait without`);
   assert.ok(short < 15, `${short} wait with CoDel`);
   assert.ok(servedWith >= servedWithout - 2, 'and as many are served');
+});
+
+test('who need not wait shows CoDel that the queue does not stand', async () => {
+  const limited = new Limited({ requestMaxCount: 1, codel: { targetMs: 20, intervalMs: 100 } });
+  const [first, second] = [limited.send(), limited.send()];
+  limited.clock.advance(50);
+  await first.end();
+  limited.clock.advance(10);
+  await second.end();
+  const direct = limited.send();
+  const [waits] = [limited.send(), limited.send()];
+  limited.clock.advance(100);
+  await direct.end();
+  assert.deepEqual([waits?.outcome, waits?.running], [null, true]);
 });
 
 test('each decision is an event, and each change of the limit', async () => {
