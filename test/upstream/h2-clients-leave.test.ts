@@ -14,8 +14,8 @@ interface Fronted {
   readonly clock: ManualClock;
   readonly origin: Server;
   /** Answers the important request, which runs meanwhile, and returns the status its client gets. */
-  finish(): Promise<number>;
-  client(): Promise<Wire>;
+  readonly finish: () => Promise<number>;
+  readonly client: () => Promise<Wire>;
 }
 
 async function fronted(context: TestContext, handler: Handler): Promise<Fronted> {
@@ -63,7 +63,7 @@ test('clients of a proxy that go away do no harm to those that stay, though all 
     ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve({ status: 503 }))),
   );
   for (let round = 0; round < 8; round += 1) {
-    const wires = await Promise.all(Array.from({ length: 60 }, client));
+    const wires = await Promise.all(Array.from({ length: 60 }, () => client()));
     for (const wire of wires) wire.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
     await eventually(() => origin.status().requests.inFlight === 61);
     clock.advance(60);
@@ -78,7 +78,7 @@ test('clients of a proxy that go away do no harm to those that stay, though all 
 test('uploads that are answered before their end do no harm to what shares their connection', async (context) => {
   const { origin, client, finish } = await fronted(context, () => ({ status: 401 }));
   for (let round = 0; round < 8; round += 1) {
-    const wires = await Promise.all(Array.from({ length: 60 }, client));
+    const wires = await Promise.all(Array.from({ length: 60 }, () => client()));
     const statuses = await Promise.all(
       wires.map(async (wire) => {
         const text = 'POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\na\r\nfirst part\r\n';
