@@ -50,6 +50,13 @@ const CHECKS: Readonly<Record<string, (running: Running) => Promise<void>>> = {
     assert.match(await text(`${url}/headers`, { headers: { 'x-mine': 'yes' } }), /^x-mine: yes\r$/m);
     assert.equal(await overHttp2(url, 'a body'), 'a body');
   },
+  'limits.ts': async ({ url }) => {
+    const asked = Array.from({ length: 12 }, () => fetch(`${url}/api/report`));
+    const statuses = (await Promise.all(asked)).map(({ status }) => status);
+    assert.ok(statuses.filter((status) => status === 200).length >= 10, statuses.join());
+    assert.ok(statuses.includes(429), statuses.join());
+    assert.match(await text(`${url}/health`), /"limitCount":2,"inFlightCount":0,"waitingCount":0/);
+  },
   'proxy.ts': async ({ url }) => {
     const answers = new Set([await text(`${url}/api/`), await text(`${url}/api/`)]);
     assert.deepEqual(answers, new Set(['answered by red\n', 'answered by green\n']));
