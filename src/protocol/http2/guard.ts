@@ -18,7 +18,7 @@ export const BUDGETS = {
   /** Streams beyond those that we let one connection have at once; some come before the client has read how many that are. */
   refusals: { burstCount: 1024, refillPerSec: 128 },
   /** Streams whose window the peer has left shut until we gave up. */
-  stalls: { burstCount: 8, refillPerSec: 0.1 },
+  stalls: { burstCount: 32, refillPerSec: 0.5 },
   /** PING that is no acknowledgement; each is answered. */
   pings: { burstCount: 64, refillPerSec: 8 },
   /** SETTINGS that is no acknowledgement; each is answered. */

@@ -215,6 +215,7 @@ export class Requests implements ExchangeOwner {
     const { connection } = this;
     // A client that lets streams end may reset some, and those that it does not know to have ended.
     if (!byPeer) this.session.guard.earn('resets', 1);
+    if (code === null) this.session.guard.earn('stalls', 1);
     // One that is answered whole has lost nothing by the end of its stream.
     const unfinished = code !== null && (!exchange.stream.localEnded || exchange.tunnel !== null);
     if (unfinished) {

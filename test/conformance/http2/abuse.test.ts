@@ -16,6 +16,7 @@ import {
   ping,
   priority,
   priorityUpdate,
+  request,
   rstStream,
   SETTING,
   settings,
@@ -206,6 +207,22 @@ test('windows that stay shut, stream after stream, end in ENHANCE_YOUR_CALM (as 
     if (count > BUDGETS.stalls.burstCount) await assertConnectionError(wire, 'ENHANCE_YOUR_CALM');
     else await wire.settled();
   }
+});
+
+test('a client that lets as many streams end as it leaves stalled is not cut off', async (t) => {
+  const handler: Handler = ({ method }) => ({ status: 200, body: method === 'HEAD' ? null : 'hello' });
+  const on = await Http2Served.start(t, handler, {}, { writeStallTimeoutMs: 1000 });
+  const wire = await on.open(SHUT);
+  const ended = request({ ':method': 'HEAD' });
+  let id = 1;
+  for (let round = 0; round < 3; round += 1) {
+    for (let at = 0; at < BUDGETS.stalls.burstCount; at += 1, id += 4) {
+      wire.send(headers(id, GET, END_HEADERS | END_STREAM), headers(id + 2, ended, END_HEADERS | END_STREAM));
+    }
+    await wire.settled();
+    await on.served.pass(1250);
+  }
+  await wire.settled();
 });
 
 /** Runs until its client has gone. */
