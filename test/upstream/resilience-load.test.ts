@@ -128,6 +128,7 @@ test('endpoints come and go under load without an error, and those that stay kee
   });
   stop();
   assert.deepEqual([...load.answers], [[200, 600]]);
+  for (const guest of [leaving, ...others]) assert.ok(guest.hitCount > 20, `${guest.hitCount} requests`);
   assert.ok(connectionCount <= 12, `${connectionCount} connections`);
   await until(() => load.it.group.endpoints().length === 3);
   load.assertQuiet();
