@@ -4,7 +4,7 @@ import { Pieces } from './pieces.ts';
 
 /** Takes a body as it arrives. `end` or `fail` is called once, and nothing after it. */
 export interface BodySink {
-  /** `false` asks the sender to wait until `IncomingBody.resume()`. */
+  /** After `false` nothing comes until `IncomingBody.resume()`. */
   write(chunk: Uint8Array): boolean;
   end(trailers: HeaderFields | null): void;
   fail(error: Error): void;
@@ -53,6 +53,9 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   private readonly held = new Pieces();
   private sink: BodySink | null = null;
   private reading = false;
+  /** The sink has no room: what comes is held until it resumes. */
+  private waits = false;
+  private pouring = false;
   private wholeForm: Promise<Uint8Array> | null = null;
   private limitBytes: number | null;
   private limitIsDefault = true;
@@ -108,14 +111,18 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
     }
     const { sink } = this;
     const { memory } = this.owner;
-    if (sink === null) {
-      if (!this.held.merge(chunk)) this.held.add(memory === undefined ? chunk : memory.keep(chunk));
+    if (sink === null || this.waits) {
+      if (this.held.merge(chunk)) return;
+      if (memory === undefined) this.held.addView(chunk);
+      else this.held.add(memory.keep(chunk));
       return;
     }
     const passing = memory === undefined || sink.holdsBytes === false;
     const room = sink.write(passing ? chunk : memory.keep(chunk));
     if (passing && sink.holdsBytes !== false) memory?.pin(chunk);
-    if (!room) this.owner.hold();
+    if (room) return;
+    this.waits = true;
+    this.owner.hold();
   }
 
   /** Engine: the body ended as it should. */
@@ -123,6 +130,8 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
     if (this.complete || this.failure !== null) return;
     this.complete = true;
     this.trailers = trailers;
+    // It ends when it has room for what comes before the end.
+    if (this.pouring || (this.waits && this.held.byteCount > 0)) return;
     const { sink } = this;
     this.sink = null;
     sink?.end(trailers);
@@ -132,6 +141,8 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   fail(error: Error): void {
     if (this.complete || this.failure !== null) return;
     this.failure = error;
+    // Who has begun to read learns of it after what has come.
+    if (this.sink !== null && !this.pouring) this.pourHeld(this.sink);
     this.held.take();
     const { sink } = this;
     this.sink = null;
@@ -147,38 +158,55 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
       sink.fail(this.failure);
       return;
     }
-    const held = this.held.take();
     this.sink = sink;
-    let room = true;
-    for (const chunk of held) room = sink.write(chunk) && room;
+    this.pour(sink);
+  }
+
+  /** The reader has room again. */
+  resume(): void {
+    const { sink } = this;
+    if (sink !== null && this.waits && !this.pouring) this.pour(sink);
+    else if (!this.complete && this.failure === null) this.owner.demand();
+  }
+
+  /** Gives the sink all that is held; then more may come, if it still has room. */
+  private pour(sink: BodySink): void {
+    // What comes meanwhile comes after it.
+    this.waits = true;
+    this.pouring = true;
+    const room = this.pourHeld(sink);
+    this.pouring = false;
+    if (this.sink !== sink) return;
+    if (this.complete && this.held.byteCount === 0) {
+      this.sink = null;
+      sink.end(this.trailers);
+    } else if (room) {
+      this.waits = false;
+      this.owner.demand();
+    } else this.owner.hold();
+  }
+
+  private pourHeld(sink: BodySink): boolean {
     const { memory } = this.owner;
-    if (memory !== undefined) {
+    let room = true;
+    while (room && this.held.byteCount > 0) {
+      const held = this.held.take();
+      for (const chunk of held) room = sink.write(chunk) && room;
+      if (memory === undefined) continue;
       for (const chunk of held) {
         if (sink.holdsBytes === false) memory.release(chunk);
         else memory.pin(chunk);
       }
     }
-    if (this.complete) {
-      this.sink = null;
-      sink.end(this.trailers);
-    } else if (room) {
-      this.owner.demand();
-    } else {
-      this.owner.hold();
-    }
-  }
-
-  /** The reader has room again. */
-  resume(): void {
-    if (!this.complete && this.failure === null) this.owner.demand();
+    return room;
   }
 
   /** The reader wants no more. */
   cancel(): void {
     this.reading = true;
-    if (this.complete || this.failure !== null) return;
     this.sink = null;
     this.held.take();
+    if (this.complete || this.failure !== null) return;
     this.failure = new TypeError('the body was cancelled');
     this.owner.abandon();
   }
@@ -204,7 +232,7 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
         const pieces = new Pieces();
         this.consume({
           write(chunk) {
-            if (!pieces.merge(chunk)) pieces.add(chunk);
+            if (!pieces.merge(chunk)) pieces.addView(chunk);
             return true;
           },
           end: () => resolve(joined(pieces.take())),

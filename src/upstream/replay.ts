@@ -41,7 +41,7 @@ export class ReplayBody implements BodySink {
     for (const piece of this.kept ?? []) body.push(piece);
     this.forgetTooMuch();
     if (this.source.failure !== null) body.fail(this.source.failure);
-    else if (this.reading && this.source.complete) body.finish(this.source.trailers);
+    else if (this.reading && this.source.complete && this.source.heldBytes === 0) body.finish(this.source.trailers);
     return body;
   }
 

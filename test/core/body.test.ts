@@ -52,13 +52,34 @@ test('a reader gets what has arrived, then what arrives, then the end', () => {
 test('a reader that is full holds the engine, and asks again when it has room', () => {
   const { body, asked } = arriving();
   body.push(bytes('a'));
-  body.consume(sink(true));
-  body.push(bytes('b'));
+  const reader = sink(true);
+  body.consume(reader);
+  for (const crumb of 'bcdef') body.push(bytes(crumb));
+  assert.deepEqual([reader.heard, body.heldBytes], [['a'], 5]);
+  body.resume();
+  assert.deepEqual([reader.heard, body.heldBytes], [['a', 'b', 'cdef'], 0]);
+  assert.deepEqual(asked, ['hold', 'hold']);
   body.resume();
   assert.deepEqual(asked, ['hold', 'hold', 'demand']);
   body.finish(null);
   body.resume();
   assert.equal(asked.length, 3);
+});
+
+test('the end of a body comes after what its reader had no room for; a reader that gives it up gets neither', () => {
+  for (const gone of [false, true]) {
+    const { body, asked } = arriving();
+    const reader = sink(true);
+    body.consume(reader);
+    body.push(bytes('a'));
+    body.push(bytes('b'));
+    body.finish(null);
+    assert.deepEqual([reader.heard, body.complete, body.heldBytes], [['a'], true, 1]);
+    if (gone) body.cancel();
+    body.resume();
+    assert.deepEqual([reader.heard, body.heldBytes], [gone ? ['a'] : ['a', 'b', 'end 0'], 0]);
+    assert.deepEqual(asked, ['demand', 'hold']);
+  }
 });
 
 test('a failure reaches the reader, also one that comes later', async () => {

@@ -1,6 +1,7 @@
 import { asBuffer } from '../../core/body-source.ts';
 import type { HeaderFields } from '../../core/headers.ts';
 import { OutgoingBody } from '../../core/outgoing-body.ts';
+import { Pieces } from '../../core/pieces.ts';
 import { FLAG, FRAME, frameHeader } from './frame.ts';
 import { COPIED_MAX_BYTES, QUEUED_MAX_BYTES } from './options.ts';
 import type { Output } from './output.ts';
@@ -18,12 +19,11 @@ export interface SenderOwner {
 
 /** A body on its way out of one stream: pieces wait here until flow control and the scheduler let them go. */
 export class Sender extends OutgoingBody {
-  queuedBytes = 0;
   /** What has been written as DATA. */
   emittedBytes = 0;
   private readonly owner: SenderOwner;
   private readonly output: Output;
-  private queue: Uint8Array[] = [];
+  private readonly queue = new Pieces();
   private ended = false;
   private last: HeaderFields | null = null;
 
@@ -40,6 +40,11 @@ export class Sender extends OutgoingBody {
     this.output = output;
   }
 
+  /** Bytes that wait for their turn. */
+  get queuedBytes(): number {
+    return this.queue.byteCount;
+  }
+
   /** There is something to send, if only the end. */
   get pending(): boolean {
     return this.queuedBytes > 0 || this.ended;
@@ -52,8 +57,7 @@ export class Sender extends OutgoingBody {
   }
 
   protected put(piece: Uint8Array): boolean {
-    this.queue.push(piece);
-    this.queuedBytes += piece.length;
+    if (!this.queue.merge(piece)) this.queue.addView(piece);
     this.owner.ready();
     return this.queuedBytes < QUEUED_MAX_BYTES;
   }
@@ -67,9 +71,8 @@ export class Sender extends OutgoingBody {
   /** Writes one DATA frame of at most this many bytes; returns how many it was. The end goes with the last one. */
   emit(maxBytes: number): number {
     const count = Math.min(maxBytes, this.queuedBytes);
-    this.queuedBytes -= count;
     this.emittedBytes += count;
-    const last = this.ended && this.queuedBytes === 0;
+    const last = this.ended && this.queuedBytes === count;
     const trailers = this.last;
     const closes = last && trailers === null;
     if (count > 0 || closes) {
@@ -90,15 +93,14 @@ export class Sender extends OutgoingBody {
 
   /** Throws away what waits: the stream is reset. */
   clear(): void {
-    this.queue = [];
-    this.queuedBytes = 0;
+    this.queue.take();
     this.ended = false;
   }
 
   private takeText(count: number): string {
     let text = '';
     for (let left = count; left > 0; ) {
-      const piece = this.takePiece(left);
+      const piece = this.queue.takeFirst(left);
       text += asBuffer(piece).toString('latin1', 0, piece.length);
       left -= piece.length;
     }
@@ -107,19 +109,9 @@ export class Sender extends OutgoingBody {
 
   private takeBytes(count: number): void {
     for (let left = count; left > 0; ) {
-      const piece = this.takePiece(left);
+      const piece = this.queue.takeFirst(left);
       this.output.writeBytes(piece);
       left -= piece.length;
     }
-  }
-
-  private takePiece(maxBytes: number): Uint8Array {
-    const [piece = new Uint8Array(0)] = this.queue;
-    if (piece.length <= maxBytes) {
-      this.queue.shift();
-      return piece;
-    }
-    this.queue[0] = piece.subarray(maxBytes);
-    return piece.subarray(0, maxBytes);
   }
 }

@@ -25,7 +25,8 @@ export class Http2Tunnel extends Duplex {
 
   /** `onCut` hears when it is destroyed before both sides have ended, and the code to reset the stream with. */
   constructor(stream: Http2Stream, onCut: (code: ErrorName) => void) {
-    super({ allowHalfOpen: true, autoDestroy: true });
+    // What nobody reads yet waits in the body, in few pieces, and not one by one here.
+    super({ allowHalfOpen: true, autoDestroy: true, readableHighWaterMark: 1 });
     this.stream = stream;
     this.incoming = stream.body;
     this.onCut = onCut;

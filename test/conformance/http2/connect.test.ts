@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import type { Handler } from '../../../src/core/handler.ts';
 import type { HttpResponse } from '../../../src/core/message.ts';
@@ -216,6 +216,32 @@ test('a tunnel holds its writer when its client does not read, and its client wh
   assert.ok(held !== null);
   Object(held).resume();
   await wire.frame(TYPE.WINDOW_UPDATE, ({ streamId }) => streamId === 1);
+});
+
+test('crumbs that nobody reads from a tunnel are kept in few pieces', async (t) => {
+  let socket: Duplex | null = null;
+  let wanted = '';
+  const { handler } = tunnelling((given) => {
+    socket = given;
+    given.once('data', () => given.pause());
+  });
+  const on = await Http2Served.start(t, handler);
+  const wire = await on.open();
+  wire.send(headers(1, EXTENDED, END_HEADERS), data(1, 'begin', 0));
+  await eventually(() => socket?.isPaused() === true);
+  for (let part = 0; part < 10; part += 1) {
+    const crumbs = Array.from({ length: 1000 }, (_, index) => String.fromCharCode(97 + ((part + index) % 26)));
+    wanted += crumbs.join('');
+    wire.send(...crumbs.map((crumb) => data(1, crumb, 0)));
+    await wire.settled();
+  }
+  const tunnel: unknown = socket;
+  assert.ok(tunnel instanceof Duplex);
+  const read: Buffer[] = [];
+  tunnel.on('data', (bytes: Buffer) => read.push(bytes)).resume();
+  await eventually(() => Buffer.concat(read).length === wanted.length);
+  assert.equal(Buffer.concat(read).toString(), wanted);
+  assert.ok(read.length < 20, `${read.length} pieces`);
 });
 
 test('a takeover that throws ends its stream, and nothing else', async (t) => {
