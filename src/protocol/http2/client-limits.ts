@@ -1,4 +1,4 @@
-import { HTTP2_DEFAULTS, type Http2Options } from './options.ts';
+import { HTTP2_DEFAULTS, type SessionOptions } from './options.ts';
 
 /** What one HTTP/2 connection to a server allows its peer, beyond `Http2Options`. `null` is off. */
 export interface Http2ClientLimits {
@@ -24,12 +24,13 @@ export const HTTP2_CLIENT_DEFAULTS: Readonly<Http2ClientLimits> = {
 
 /**
  * What we allow servers. With the windows that the RFC begins with, one answer over a way of 10 ms gets 6 MB/s; with
- * these it gets 50. A window is also what an answer may occupy here while its reader is slow.
+ * what these grow to it gets 50. A window is also what an answer may occupy here while its reader is slow, so it grows
+ * only as it is read.
  */
-export const HTTP2_CLIENT_OPTIONS: Readonly<Http2Options> = {
+export const HTTP2_CLIENT_OPTIONS: Readonly<SessionOptions> = {
   ...HTTP2_DEFAULTS,
   connectionWindowBytes: 4_194_304,
-  streamWindowBytes: 524_288,
+  streamWindowMaxBytes: 524_288,
   windowRefillThresholdBytes: 131_072,
   headerListMaxBytes: 65_536,
 };

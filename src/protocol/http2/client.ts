@@ -21,7 +21,7 @@ import { ConnectionError, ERROR, StreamError } from './error.ts';
 import { trailerFields } from './field-section.ts';
 import { MAX_31_BIT, pingFrame } from './frame.ts';
 import { type Block, Inbound, type InboundOwner } from './inbound.ts';
-import { type Http2Options, LINGER_MS } from './options.ts';
+import { LINGER_MS, type SessionOptions } from './options.ts';
 import { RequestBlocks } from './request-block.ts';
 import { ResponseReader } from './response-head.ts';
 import { Session, type SessionOwner } from './session.ts';
@@ -30,7 +30,7 @@ import type { Http2Stream } from './stream.ts';
 /** How the connections to a server are. */
 export interface Http2ClientSettings {
   readonly limits: Http2ClientLimits;
-  readonly options: Http2Options;
+  readonly options: SessionOptions;
   readonly clock: Clock;
 }
 

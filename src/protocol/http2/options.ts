@@ -21,6 +21,12 @@ export interface Http2Options {
   streamTotalMaxCount: number;
 }
 
+/** What one end of a connection goes by. */
+export interface SessionOptions extends Http2Options {
+  /** What the window of a stream may grow to while its reader keeps up; without it none grows. */
+  readonly streamWindowMaxBytes?: number;
+}
+
 /** The windows that every connection begins with (RFC 9113 §6.9.2). */
 export const WINDOW_START_BYTES = 65_535;
 export const FRAME_START_BYTES = 16_384;

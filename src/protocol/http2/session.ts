@@ -6,7 +6,7 @@ import { Goodbye } from './goodbye.ts';
 import { Guard } from './guard.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 import { IdGaps } from './id-gaps.ts';
-import { type Http2Options, WINDOW_START_BYTES } from './options.ts';
+import { type SessionOptions, WINDOW_START_BYTES } from './options.ts';
 import { Output } from './output.ts';
 import { type Priority, parsePriority, Scheduler } from './priority.ts';
 import { lowerPairs } from './section-block.ts';
@@ -45,7 +45,7 @@ const UPDATES_PER_DATA = 4;
 export class Session implements StreamOwner {
   closed = false;
   readonly isServer: boolean;
-  readonly options: Http2Options;
+  readonly options: SessionOptions;
   readonly streams = new Map<number, Http2Stream>();
   readonly peer = new PeerSettings();
   readonly encoder = new HpackEncoder();
@@ -66,11 +66,12 @@ export class Session implements StreamOwner {
   private settingsAcknowledged = false;
   private readonly owner: SessionOwner;
   private readonly scheduler = new Scheduler<Http2Stream>();
-  private readonly resets = new Map<number, 'by-us' | 'by-peer'>();
+  /** Streams that were reset: what the peer may still send on one that we have reset, or that it was the peer's doing. */
+  private readonly resets = new Map<number, ReceiveWindow | 'by-peer'>();
   /** Priorities that came before their streams. */
   private readonly priorities = new Map<number, Priority>();
 
-  constructor(socket: Socket, owner: SessionOwner, options: Http2Options) {
+  constructor(socket: Socket, owner: SessionOwner, options: SessionOptions) {
     this.owner = owner;
     this.isServer = owner.isServer;
     this.options = options;
@@ -87,8 +88,8 @@ export class Session implements StreamOwner {
 
   /** A stream begins, of the peer's or of ours. */
   open(id: number): Http2Stream {
-    const { streamWindowBytes, windowRefillThresholdBytes } = this.options;
-    const window = new ReceiveWindow(streamWindowBytes, windowRefillThresholdBytes);
+    const { streamWindowBytes, streamWindowMaxBytes, windowRefillThresholdBytes } = this.options;
+    const window = new ReceiveWindow(streamWindowBytes, windowRefillThresholdBytes, streamWindowMaxBytes);
     // Until our SETTINGS are acknowledged the peer may send by the start value (RFC 9113 §6.9.2).
     if (!this.settingsAcknowledged && streamWindowBytes < WINDOW_START_BYTES) {
       window.adjust(WINDOW_START_BYTES - streamWindowBytes);
@@ -112,20 +113,36 @@ export class Session implements StreamOwner {
 
   /** Who has reset a stream that is gone; `null` when it ended as it should, or too long ago. */
   resetBy(id: number): 'by-us' | 'by-peer' | null {
-    return this.resets.get(id) ?? null;
+    const by = this.resets.get(id) ?? null;
+    return by instanceof ReceiveWindow ? 'by-us' : by;
+  }
+
+  /**
+   * DATA has come on a stream that we have reset: it may have been under way, as far as the stream's window let it go.
+   * `false`: it is more (RFC 9113 §5.1).
+   */
+  takeLate(id: number, bytes: number): boolean {
+    const window = this.resets.get(id);
+    return !(window instanceof ReceiveWindow) || window.take(bytes);
   }
 
   /** Ends a stream early. */
   reset(stream: Http2Stream, code: ErrorName): void {
     if (this.streams.get(stream.id) !== stream) return;
-    this.refuse(stream.id, code);
+    this.output.write(rstStreamFrame(stream.id, ERROR[code]));
+    this.remember(stream.id, stream.window);
     this.cut(stream, code, false);
   }
 
   /** Ends a stream that was never opened. */
   refuse(id: number, code: ErrorName): void {
     this.output.write(rstStreamFrame(id, ERROR[code]));
-    this.remember(id, 'by-us');
+    if (this.resetBy(id) !== 'by-us') this.remember(id, this.startWindow());
+  }
+
+  /** What the peer may send at most on a stream of which it has heard nothing yet. */
+  private startWindow(): ReceiveWindow {
+    return new ReceiveWindow(Math.max(this.options.streamWindowBytes, WINDOW_START_BYTES), 1);
   }
 
   /** A stream is gone early, and the peer knows. */
@@ -167,7 +184,7 @@ export class Session implements StreamOwner {
       : Math.max(streamMaxCount, Math.min(this.peer.streamMaxCount, OWN_STREAM_MAX_COUNT));
   }
 
-  private remember(id: number, by: 'by-us' | 'by-peer'): void {
+  private remember(id: number, by: ReceiveWindow | 'by-peer'): void {
     this.resets.set(id, by);
     if (this.resets.size <= REMEMBERED_RESET_COUNT + 2 * this.streamMaxCount) return;
     for (const oldest of this.resets.keys()) {

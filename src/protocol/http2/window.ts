@@ -3,12 +3,19 @@ export class ReceiveWindow {
   private leftBytes: number;
   /** Used, and not announced again yet. */
   private dueBytes = 0;
+  private sizeBytes: number;
+  private readonly maxBytes: number;
   private readonly thresholdBytes: number;
 
-  /** It is refilled when `thresholdBytes`, or half of it, has been used. */
-  constructor(sizeBytes: number, thresholdBytes: number) {
+  /**
+   * It is refilled when `thresholdBytes`, or half of it, has been used. Below `maxBytes` it doubles each time: its reader
+   * keeps up, so more may be under way; one that does not read has no more than it began with.
+   */
+  constructor(sizeBytes: number, thresholdBytes: number, maxBytes = sizeBytes) {
     this.leftBytes = sizeBytes;
-    this.thresholdBytes = Math.max(1, Math.min(thresholdBytes, sizeBytes >>> 1));
+    this.sizeBytes = sizeBytes;
+    this.maxBytes = maxBytes;
+    this.thresholdBytes = thresholdBytes;
   }
 
   /** The peer may send at least a byte. */
@@ -25,8 +32,10 @@ export class ReceiveWindow {
   /** So much has found its reader. Returns the increment to announce now; 0 is none. */
   credit(bytes: number): number {
     this.dueBytes += bytes;
-    if (this.dueBytes < this.thresholdBytes) return 0;
-    const incrementBytes = this.dueBytes;
+    if (this.dueBytes < Math.max(1, Math.min(this.thresholdBytes, this.sizeBytes >>> 1))) return 0;
+    const grownBytes = Math.max(0, Math.min(this.sizeBytes, this.maxBytes - this.sizeBytes));
+    const incrementBytes = this.dueBytes + grownBytes;
+    this.sizeBytes += grownBytes;
     this.leftBytes += incrementBytes;
     this.dueBytes = 0;
     return incrementBytes;

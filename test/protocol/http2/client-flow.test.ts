@@ -10,7 +10,7 @@ import { arrivingBody } from '../../support/request.ts';
 import { turns, until } from '../../upstream/scripted.ts';
 import { Http2Pair, status } from './client-peer.ts';
 
-const OPTIONS = { streamWindowBytes: 10_000, windowRefillThresholdBytes: 4000 };
+const OPTIONS = { streamWindowBytes: 10_000, streamWindowMaxBytes: 10_000, windowRefillThresholdBytes: 4000 };
 
 /** A reader that takes what comes while it has room. */
 class Reader {
@@ -49,6 +49,20 @@ test('a slow reader holds its stream back, and no other (RFC 9113 §5.2)', async
   slow.body.resume();
   const { payload } = await pair.server.frame(TYPE.WINDOW_UPDATE, ({ streamId }) => streamId === 1);
   assert.equal(payload.readUInt32BE(0), 8000);
+});
+
+test('the window of a stream grows as it is read, so that an unread answer never occupies much', async () => {
+  await using pair = await Http2Pair.open({ options: { ...OPTIONS, streamWindowMaxBytes: 35_000 } });
+  const answer = await pair.exchange({}, headers(1, status(200), END_HEADERS));
+  const reader = new Reader(answer.body);
+  const increments: number[] = [];
+  for (let round = 0; round < 4; round += 1) {
+    pair.server.send(data(1, Buffer.alloc(5000), 0));
+    const { payload } = await pair.server.frame(TYPE.WINDOW_UPDATE, ({ streamId }) => streamId === 1);
+    increments.push(payload.readUInt32BE(0));
+  }
+  assert.deepEqual(increments, [5000 + 10_000, 5000 + 15_000, 5000, 5000]);
+  assert.equal(reader.bytes, 20_000);
 });
 
 test('a body that nobody reads takes its own window, and the connection is refilled all the same', async () => {
