@@ -11,7 +11,7 @@ import {
   HTTP2_CLIENT_OPTIONS,
   type Http2ClientLimits,
 } from '../../../src/protocol/http2/client-limits.ts';
-import type { Http2Options } from '../../../src/protocol/http2/options.ts';
+import type { SessionOptions } from '../../../src/protocol/http2/options.ts';
 import { ReadBuffer } from '../../../src/upstream/read-buffer.ts';
 import { type Field, frame, PREFACE, settings, TYPE } from '../../support/http2-frames.ts';
 import { Http2Wire } from '../../support/http2-wire.ts';
@@ -21,7 +21,7 @@ import { Answer } from '../http1/client-peer.ts';
 
 export interface PairOptions {
   readonly limits?: Partial<Http2ClientLimits>;
-  readonly options?: Partial<Http2Options>;
+  readonly options?: Partial<SessionOptions>;
   /** What the server announces; `null`: it says nothing by itself. */
   readonly announced?: readonly (readonly [id: number, value: number])[] | null;
 }
