@@ -12,6 +12,7 @@ export function checkCommand(): Command {
     .action(async (file: string) => {
       const loaded = await loadConfig(file, process.env);
       const assembly = assemble(loaded, new Log(LOG_DEFAULTS));
+      assembly.discard();
       const { config, warnings } = loaded;
       if (warnings !== '') process.stderr.write(`${warnings}\n`);
       for (const warning of assembly.warnings) process.stderr.write(`${file}: warning: ${warning}\n`);

@@ -114,6 +114,19 @@ export class Breaker {
     this.forcedState = state;
   }
 
+  /**
+   * Begins where another one of the same endpoint is. What that has counted is left: its window may be another. One that
+   * was being tried is tried again.
+   */
+  adopt(previous: Breaker): void {
+    const { closedSinceMs, forcedState, openedCount, phase, untilMs } = previous;
+    this.phase = phase === 'closed' ? 'closed' : 'open';
+    this.forcedState = forcedState;
+    this.openedCount = openedCount;
+    this.untilMs = untilMs;
+    this.closedSinceMs = closedSinceMs;
+  }
+
   /** Whether `admit` would let a call through, without taking a trial's place. */
   wouldAdmit(nowMs: number): boolean {
     if (this.forcedState !== null) return this.forcedState === 'closed';

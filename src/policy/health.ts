@@ -55,6 +55,12 @@ export class Health {
     return this.probeAtMs;
   }
 
+  /** Begins with what is known of the same endpoint from elsewhere; the next probe is soon all the same. */
+  adopt(previous: Health): void {
+    this.current = previous.current;
+    this.againstCount = previous.againstCount;
+  }
+
   /** A probe has ended. Returns whether the state is another now. */
   observe(result: ProbeResult, latencyMs: number, nowMs: number): boolean {
     const before = this.current;

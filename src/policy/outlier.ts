@@ -92,6 +92,15 @@ export class Outlier {
     return nowMs < this.untilMs;
   }
 
+  /** Begins with the ejections of another one of the same endpoint, if this group allows that. */
+  adopt(previous: Outlier, nowMs: number): void {
+    this.ejectionCount = previous.ejectionCount;
+    this.lastReason = previous.lastReason;
+    const isOut = previous.isEjected(nowMs) && this.limit.mayEject(this, nowMs);
+    this.untilMs = isOut ? previous.untilMs : Math.min(previous.untilMs, nowMs);
+    if (isOut) this.limit.ejected(this.untilMs);
+  }
+
   /** A request has ended. Returns whether it is ejected for that. */
   observe(outcome: AnswerOutcome, latencyMs: number, nowMs: number): boolean {
     if (this.isEjected(nowMs)) return false;

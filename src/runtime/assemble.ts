@@ -1,25 +1,23 @@
-import { resolve } from 'node:path';
 import { type Handler, type Layer, withBodyMode } from '../core/handler.ts';
 import { HeaderFields } from '../core/headers.ts';
 import type { HttpResponse } from '../core/message.ts';
 import type { Log } from '../ops/log.ts';
 import type { ListenerOptions } from '../server/options.ts';
-import { readPem } from '../transport/pem.ts';
 import { CertificateError } from '../transport/tls/certificate.ts';
 import { proxy } from '../upstream/forward.ts';
-import { type UpstreamGroup, upstream } from '../upstream/group.ts';
+import type { UpstreamGroup } from '../upstream/group.ts';
 import { type MatchedRoute, matchRoutes } from '../web/predicate.ts';
 import { reply } from '../web/reply.ts';
 import type { LoadedConfig } from './config.ts';
+import { absolute } from './folder.ts';
 import { accessLayer, LayerMaker } from './layers.ts';
 import { checkCertificates, inFolder } from './listener-tls.ts';
 import { readLocation } from './location.ts';
 import { ConfigError } from './problem.ts';
 import type { Config } from './schema.ts';
+import { type AssembledUpstream, UpstreamSet } from './upstreams.ts';
 
 type RouteConfig = Config['routes'][number];
-type UpstreamConfig = NonNullable<Config['upstreams']>[number];
-type UpstreamTlsConfig = NonNullable<UpstreamConfig['tls']>;
 
 /** A configuration made into what a server runs. */
 export interface Assembly {
@@ -32,19 +30,16 @@ export interface Assembly {
   readonly counting: ReadonlyMap<string, Layer>;
   /** What is suspicious but works. */
   readonly warnings: readonly string[];
-}
-
-/** An upstream, and the settings it was made from. */
-interface AssembledUpstream {
-  readonly group: UpstreamGroup;
-  readonly settings: string;
-  /** What requests to it pass through, whichever route they came by. */
-  readonly layer: Layer | null;
+  /** It is in force from now on: upstreams that are carried over get their new endpoints. Once. */
+  goLive(): void;
+  /** It will never be in force. */
+  discard(): void;
 }
 
 /**
- * Builds handlers, upstreams and listener options. Opens nothing. An upstream whose settings are those of `previous` is
- * carried over, with its connections. Throws `ConfigError` on what only the building finds out.
+ * Builds handlers, upstreams and listener options. Opens nothing, and changes nothing of `previous`. An upstream whose
+ * settings, but for its endpoints, are those of `previous` is carried over, with its connections. Throws `ConfigError` on
+ * what only the building finds out.
  */
 export function assemble(loaded: LoadedConfig, log: Log, previous: Assembly | null = null): Assembly {
   try {
@@ -59,7 +54,25 @@ export function assemble(loaded: LoadedConfig, log: Log, previous: Assembly | nu
 function build(loaded: LoadedConfig, log: Log, previous: Assembly | null): Assembly {
   const { config, folder } = loaded;
   const layers = new LayerMaker(log, previous?.counting ?? new Map());
-  const upstreams = makeUpstreams(config.upstreams ?? [], folder, layers, previous);
+  const upstreams = new UpstreamSet(config.upstreams ?? [], folder, layers, previous?.upstreams);
+  try {
+    return around(upstreams, layers, loaded, log, previous);
+  } catch (error) {
+    upstreams.discard();
+    throw error;
+  }
+}
+
+/** What is built on upstreams. */
+function around(
+  set: UpstreamSet,
+  layers: LayerMaker,
+  loaded: LoadedConfig,
+  log: Log,
+  previous: Assembly | null,
+): Assembly {
+  const { config, folder } = loaded;
+  const upstreams = set.byName;
   const routes = config.routes.map((route) => ({
     match: route.match,
     handler: routeHandler(route, upstreams, layers),
@@ -77,41 +90,19 @@ function build(loaded: LoadedConfig, log: Log, previous: Assembly | null): Assem
     if (tls !== undefined) warnings.push(...checkCertificates(`listener ${name}: tls`, tls));
     return { ...options, name, bind, tls, handler: handlers[name], mode: octal };
   });
-  return { loaded, handlers, listeners, upstreams, counting: layers.counting, warnings };
+  return {
+    loaded,
+    handlers,
+    listeners,
+    upstreams,
+    counting: layers.counting,
+    warnings,
+    goLive: () => set.goLive(),
+    discard: () => set.discard(),
+  };
 }
 
 type Upstreams = Assembly['upstreams'];
-
-function makeUpstreams(
-  configs: readonly UpstreamConfig[],
-  folder: string,
-  maker: LayerMaker,
-  previous: Assembly | null,
-): Upstreams {
-  return new Map(
-    configs.map(({ layers, ...config }) => {
-      const endpoints = config.endpoints.map((given) =>
-        typeof given === 'string' ? absolute(given, folder) : { ...given, url: absolute(given.url, folder) },
-      );
-      const tls = config.tls === undefined ? {} : { tls: readTls(config.name, config.tls, folder) };
-      const options = { ...config, endpoints, ...tls };
-      const settings = JSON.stringify(options);
-      const before = previous?.upstreams.get(config.name);
-      const group = before?.settings === settings ? before.group : upstream(options);
-      return [config.name, { group, settings, layer: maker.stacked(layers, `upstream ${config.name}`) }];
-    }),
-  );
-}
-
-/** Reads the certificates, so that a reload after one has been renewed makes the upstream anew. */
-function readTls(upstreamName: string, tls: UpstreamTlsConfig, folder: string): UpstreamTlsConfig {
-  const read = { ...tls };
-  for (const name of ['ca', 'cert', 'key'] as const) {
-    const source = tls[name];
-    if (source !== undefined) read[name] = readPem(`upstream ${upstreamName}: tls: ${name}`, source, folder);
-  }
-  return read;
-}
 
 /** Upstreams of `before` that `after` does not use any more. */
 export function goneUpstreams(before: Assembly, after: Assembly): UpstreamGroup[] {
@@ -164,9 +155,4 @@ function redirectHandler({ status = 308, location }: NonNullable<RouteConfig['re
   if (place.kind === 'made') return (request) => reply.redirect(place.locate(request), status);
   const { headers } = reply.redirect(place.location, status);
   return fixedHandler(reply.fixed({ status, headers }));
-}
-
-/** A unix socket's path is relative to the configuration file. */
-function absolute(address: string, folder: string): string {
-  return address.startsWith('unix:') ? `unix:${resolve(folder, address.slice('unix:'.length))}` : address;
 }

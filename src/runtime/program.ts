@@ -140,17 +140,7 @@ class Program {
       const loaded = await this.options.load();
       notice(loaded.warnings);
       const next = assemble(loaded, this.log, this.assembly);
-      const gone = goneUpstreams(this.assembly, next);
-      for (const { name, tls } of next.listeners) {
-        const open = this.server.listeners.find((listener) => listener.name === name);
-        if (tls !== undefined && open?.secure === true) this.server.updateTls(name, tls);
-      }
-      this.server.reload(() => ({ status: 404 }), {
-        listeners: next.handlers,
-        // Not before: a request that began with the old routes may be about to use an old upstream.
-        onRetired: () => gone.forEach((group) => void group.drain()),
-      });
-      this.assembly = next;
+      this.goLive(next);
       this.stopLogging();
       this.log.configure(logSettings(loaded));
       this.stopLogging = logEvents(this.log);
@@ -164,6 +154,28 @@ class Program {
         error instanceof ConfigError ? { reason: firstLine(error.message) } : { error },
       );
     }
+  }
+
+  /** Puts the next graph in place of the one in force, or throws and leaves everything as it was. */
+  private goLive(next: Assembly): void {
+    const gone = goneUpstreams(this.assembly, next);
+    try {
+      for (const { name, tls } of next.listeners) {
+        const open = this.server.listeners.find((listener) => listener.name === name);
+        if (tls !== undefined && open?.secure === true) this.server.updateTls(name, tls);
+      }
+    } catch (error) {
+      next.discard();
+      throw error;
+    }
+    // Before the first request gets there: it should find what is known of endpoints.
+    next.goLive();
+    this.server.reload(() => ({ status: 404 }), {
+      listeners: next.handlers,
+      // Not before: a request that began with the old routes may be about to use an old upstream.
+      onRetired: () => gone.forEach((group) => void group.drain()),
+    });
+    this.assembly = next;
   }
 
   private write(report: DrainReport): void {

@@ -41,6 +41,7 @@ export function checkReferences(data: unknown): Finding[] {
     ),
     ...lost,
     ...list(data, 'upstreams').flatMap(repeatedEndpoints),
+    ...list(data, 'upstreams').flatMap(endpointFindings),
     ...unresolved(usedListeners, listeners, 'listener'),
     ...list(data, 'listeners').flatMap(tlsFindings),
     ...routeFindings(data),
@@ -57,6 +58,17 @@ function repeatedEndpoints({ path, value }: Item): Finding[] {
     return typeof url === 'string' ? [{ path: [...path, ...inner], value: url.replace(/\/$/, '') }] : [];
   });
   return repeated(urls, 'this endpoint is in the list already');
+}
+
+/** An upstream has endpoints, or says where they are looked for: in one way. */
+function endpointFindings({ path, value }: Item): Finding[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const discover: unknown = Reflect.get(value, 'discover');
+  if (discover === undefined) {
+    return 'endpoints' in value ? [] : [fault(path, 'expected endpoints, or discover to find them')];
+  }
+  if (typeof discover !== 'object' || discover === null || 'dns' in discover !== 'srv' in discover) return [];
+  return [fault([...path, 'discover'], 'expected either dns or srv')];
 }
 
 /** Client certificates are verified when they are asked for, and authorities are for nothing else. */

@@ -44,11 +44,11 @@ export const isHostName = (name: string): boolean => NAME.test(name);
 export function readHostAndPort(given: string): HostAndPort {
   const { host = '', port = '' } = /^(?<host>.*):(?<port>[0-9]{1,5})$/.exec(given)?.groups ?? {};
   if (isIP(host) !== 0 || isIP(host.replace(/^\[|\]$/g, '')) !== 0) {
-    throw new TypeError(`${WHAT}: dns: ${given} is an address already: put it into endpoints`);
+    throw new TypeError(`${given} is an address already: put it into endpoints`);
   }
   const number = Number(port);
   if (!isHostName(host) || number < 1 || number > 65_535) {
-    throw new TypeError(`${WHAT}: dns: ${JSON.stringify(given)} is not host:port, such as api.internal:3000`);
+    throw new TypeError(`${JSON.stringify(given)} is not host:port, such as api.internal:3000`);
   }
   return { host, port: number };
 }
@@ -57,7 +57,7 @@ export function readHostAndPort(given: string): HostAndPort {
 export function readService(given: string): string {
   const name = SERVICE.exec(given)?.groups?.name;
   if (name === undefined || !isHostName(name)) {
-    throw new TypeError(`${WHAT}: srv: ${JSON.stringify(given)} is not a service such as _http._tcp.api.internal`);
+    throw new TypeError(`${JSON.stringify(given)} is not a service such as _http._tcp.api.internal`);
   }
   return given;
 }
@@ -68,16 +68,32 @@ export function readNameServer(given: string): string {
     /^(?:\[(?<address>[^\]]+)\]|(?<address>[^:]+)):(?<port>[0-9]{1,5})$/.exec(given)?.groups ?? {};
   const number = Number(port);
   if (isIP(address) !== 0 && number >= 1 && number <= 65_535) return given;
-  throw new TypeError(`${WHAT}: servers: ${JSON.stringify(given)} is not an address such as 10.0.0.2 or 10.0.0.2:53`);
+  throw new TypeError(`${JSON.stringify(given)} is not an address such as 10.0.0.2 or 10.0.0.2:53`);
 }
+
+/** Whether both look for the same endpoints, wherever and however often. */
+export const findsTheSame = (one: DiscoverOptions, other: DiscoverOptions | null): boolean =>
+  one.dns === other?.dns && one.srv === other.srv && one.secure === other.secure;
 
 /** Fills it up. Throws `TypeError` naming what is wrong. */
 export function discoverSettings(given: Partial<DiscoverOptions>): DiscoverOptions {
   const settings = withDefaults(WHAT, DISCOVER_DEFAULTS, given);
   const { dns, srv, servers } = settings;
   if ((dns === null) === (srv === null)) throw new TypeError(`${WHAT}: give either dns or srv`);
-  if (dns !== null) readHostAndPort(dns);
-  if (srv !== null) readService(srv);
-  for (const server of servers) readNameServer(server);
+  const wrong = [
+    ...(dns === null ? [] : faults('dns', dns, readHostAndPort)),
+    ...(srv === null ? [] : faults('srv', srv, readService)),
+    ...servers.flatMap((server) => faults('servers', server, readNameServer)),
+  ];
+  if (wrong.length > 0) throw new TypeError(`${WHAT}: ${wrong.join('; ')}`);
   return settings;
+}
+
+function faults(name: string, given: string, read: (given: string) => unknown): string[] {
+  try {
+    read(given);
+    return [];
+  } catch (error) {
+    return [`${name}: ${error instanceof Error ? error.message : String(error)}`];
+  }
 }

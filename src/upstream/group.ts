@@ -4,17 +4,15 @@ import type { HttpRequest } from '../core/request.ts';
 import { createBalancer } from '../policy/balance/balancer.ts';
 import type { BreakerState } from '../policy/breaker.ts';
 import type { HealthState } from '../policy/health.ts';
-import { Http1ClientConnection } from '../protocol/http1/client.ts';
-import { HTTP1_CLIENT_DEFAULTS, type Http1ClientLimits } from '../protocol/http1/client-limits.ts';
-import { Http2ClientConnection } from '../protocol/http2/client.ts';
-import { HTTP2_CLIENT_DEFAULTS, HTTP2_CLIENT_OPTIONS } from '../protocol/http2/client-limits.ts';
 import { keyReader } from './balance.ts';
 import { DeadlineHeader } from './deadline-header.ts';
-import { type Dial, type Openers, socketDial } from './dial.ts';
+import { type Dial, socketDial } from './dial.ts';
 import type { Discovery } from './discover.ts';
 import { DnsDiscovery, nameResolver } from './discover-dns.ts';
+import { findsTheSame } from './discover-options.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EndpointFactory, type EndpointObserver, type Member, readMembers } from './members.ts';
+import { openersFor } from './openers.ts';
 import {
   type EndpointOptions,
   type EndpointSource,
@@ -241,14 +239,33 @@ export class UpstreamGroup {
     };
   }
 
+  /**
+   * Begins with what another upstream has found and knows of the endpoints that both have: health, breakers, ejections and
+   * latencies. Connections stay where they are.
+   */
+  adopt(previous: UpstreamGroup): void {
+    const { discover } = this.settings;
+    if (discover !== null && findsTheSame(discover, previous.settings.discover) && !previous.roster.seeking) {
+      this.found = previous.found;
+      this.roster.seeking = false;
+      this.enrol(false);
+    }
+    for (const [id, endpoint] of this.roster.present) {
+      const known = previous.roster.present.get(id);
+      if (known?.address.authority === endpoint.address.authority) endpoint.standing.adopt(known.standing);
+    }
+    this.roster.review();
+    this.pool.pump();
+  }
+
   private discovered(endpoints: readonly EndpointOptions[]): void {
     this.found = readMembers(endpoints);
     this.roster.seeking = false;
     this.enrol();
   }
 
-  /** Makes those that were given or found its endpoints, and no others. */
-  private enrol(): void {
+  /** Makes those that were given or found its endpoints, and no others. `cold`: those that are new come up slowly. */
+  private enrol(cold = true): void {
     const members = new Map([...this.found, ...this.given]);
     const { present } = this.roster;
     for (const [id, endpoint] of [...present]) {
@@ -258,16 +275,15 @@ export class UpstreamGroup {
     }
     for (const [id, member] of members) {
       const known = present.get(id);
-      if (known === undefined) this.join(member);
+      if (known === undefined) this.join(member, cold);
       else this.describe(known, member);
     }
     this.pool.pump();
   }
 
-  /** It comes later than the others, and is cold. */
-  private join(member: Member): void {
+  private join(member: Member, cold: boolean): void {
     const endpoint = this.add(member);
-    this.warmth?.begin(endpoint);
+    if (cold) this.warmth?.begin(endpoint);
   }
 
   private describe(endpoint: Endpoint, { traits }: Member): void {
@@ -351,21 +367,6 @@ function checkSecure(members: ReadonlyMap<string, Member>): void {
   const secure = [...members.values()].some(({ address }) => address.secureHost !== null);
   if (!secure) throw new TypeError('upstream: tls: no endpoint is https://');
 }
-
-/** The client connections that this upstream has, by their protocols: a new one is a line here. */
-function openersFor(life: Lifecycle, { clock, retry, timeouts }: UpstreamSettings): Openers {
-  const headTimeoutMs = least(timeouts.headMs, retry?.perTryTimeoutMs ?? null);
-  const told = { headTimeoutMs, bodyTimeoutMs: timeouts.idleMs };
-  const http1: Http1ClientLimits = { ...HTTP1_CLIENT_DEFAULTS, ...told };
-  const h2 = { limits: { ...HTTP2_CLIENT_DEFAULTS, ...told }, options: HTTP2_CLIENT_OPTIONS, clock };
-  return {
-    http1: (socket, source, owner, begun) => new Http1ClientConnection(socket, source, life, owner, http1, begun),
-    h2: (socket, source, owner, begun) => new Http2ClientConnection(socket, source, life, owner, h2, begun),
-  };
-}
-
-const least = (a: number | null, b: number | null): number | null =>
-  a === null || b === null ? (a ?? b) : Math.min(a, b);
 
 /** An upstream: where its servers are and how they are used. Throws `TypeError` on options that cannot work. */
 export function upstream(options: UpstreamOptions): UpstreamGroup {

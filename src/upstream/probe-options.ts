@@ -3,7 +3,7 @@ import { withDefaults } from '../core/options.ts';
 import { HEALTH_DEFAULTS, type HealthOptions } from '../policy/health.ts';
 
 export const PROBE_KINDS = ['http', 'tcp'] as const;
-export type ProbeKind = (typeof PROBE_KINDS)[number];
+type ProbeKind = (typeof PROBE_KINDS)[number];
 
 /** How endpoints are probed. */
 export interface ProbeOptions extends HealthOptions {
@@ -13,7 +13,7 @@ export interface ProbeOptions extends HealthOptions {
   method: string;
   /** The `host` of the request; `null`: the endpoint's own. */
   host: string | null;
-  headers: Readonly<Record<string, string>>;
+  headers: Readonly<Record<string, string | readonly string[]>>;
   /** From connecting to the end of the answer; over it the probe has failed. */
   timeoutMs: number;
   /** Statuses that pass, such as 200, or `2xx`. */
@@ -50,6 +50,13 @@ export const PROBE_PATH = /^\/[\x21-\x7e]*$/;
 /** A method (RFC 9110 §9.1), other than those that ask for more than an answer. */
 export const PROBE_METHOD = /^(?!CONNECT$)[A-Z]+$/;
 
+/** Throws `TypeError` on headers that a probe cannot have. */
+export function checkProbeHeaders(headers: ProbeOptions['headers']): HeaderFields {
+  const fields = HeaderFields.from(headers);
+  if (fields.has('host')) throw new TypeError('headers: the name of a host is said in `host`, beside them');
+  return fields;
+}
+
 /** Fills it up. Throws `TypeError` naming what is wrong. */
 export function probeSettings(given: Partial<ProbeOptions>): ProbeOptions {
   const settings = withDefaults(WHAT, PROBE_DEFAULTS, given, OFFABLE);
@@ -63,7 +70,7 @@ export function probeSettings(given: Partial<ProbeOptions>): ProbeOptions {
     ...(status === undefined ? [] : [`expectStatus: ${JSON.stringify(status)} is no status such as 200 or 2xx`]),
   ];
   if (wrong.length > 0) throw new TypeError(`${WHAT}: ${wrong.join('; ')}`);
-  HeaderFields.from(headers);
+  checkProbeHeaders(headers);
   return settings;
 }
 
@@ -75,7 +82,8 @@ export class ProbePlan {
 
   constructor(options: ProbeOptions) {
     this.options = options;
-    const headers = HeaderFields.from(options.headers);
+    // Fields about the connection are its own.
+    const headers = HeaderFields.from(options.headers).endToEnd;
     this.headers = headers.has('user-agent') ? headers : headers.append('user-agent', 'sluice-probe');
     this.expected = new Set(options.expectStatus.map(String));
   }

@@ -71,7 +71,7 @@ export class Standing {
   readonly health: Health | null;
   private readonly judge: Judge;
   private readonly outlier: Outlier | null;
-  private readonly latency: Ewma | null;
+  private latency: Ewma | null;
   private readonly observer: StandingObserver;
   private current: Rank;
   /** Of the last ejection that was told. */
@@ -86,6 +86,17 @@ export class Standing {
     this.latency = measuresLatency ? new Ewma() : null;
     const nowMs = judge.clock.now();
     this.health = active === null ? null : new Health(active, judge.random, nowMs);
+    this.current = this.rankAt(nowMs);
+  }
+
+  /** Begins with what is known of the same endpoint elsewhere, as far as it is judged by the same here. Tells nobody. */
+  adopt(previous: Standing): void {
+    const nowMs = this.judge.clock.now();
+    if (previous.health !== null) this.health?.adopt(previous.health);
+    if (previous.breaker !== null) this.breaker?.adopt(previous.breaker);
+    if (previous.outlier !== null) this.outlier?.adopt(previous.outlier, nowMs);
+    if (previous.latency !== null && this.latency !== null) this.latency = previous.latency;
+    this.ejectionMs = this.outlier?.ejectedUntilMs ?? this.ejectionMs;
     this.current = this.rankAt(nowMs);
   }
 

@@ -45,7 +45,7 @@ export class Bench implements AsyncDisposable {
   /** Serves a configuration, by the same way as `sluice run`. */
   async open(parts: Parts, clock?: Clock): Promise<Assembled> {
     const { listener, limits, route, upstream } = parts;
-    const upstreams = parts.upstreams ?? (upstream === undefined ? [] : [{ name: 'api', endpoints: [], ...upstream }]);
+    const upstreams = parts.upstreams ?? (upstream === undefined ? [] : [{ name: 'api', ...upstream }]);
     const action = upstream === undefined ? { respond: { body: 'fixed' } } : { proxy: { upstream: 'api' } };
     const config: ConfigInput = {
       listeners: [
@@ -101,6 +101,15 @@ export class Bench implements AsyncDisposable {
       this.stack.defer(() => void socket.destroy());
     }
     return `http://127.0.0.1:${port}`;
+  }
+
+  /** Something else that is to be closed with the bench. */
+  use<Resource extends AsyncDisposable>(resource: Resource): Resource {
+    return this.stack.use(resource);
+  }
+
+  defer(close: () => void): void {
+    this.stack.defer(close);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

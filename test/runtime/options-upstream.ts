@@ -3,6 +3,8 @@ import { eventually, turns } from '../support/wire.ts';
 import { type Check, get } from './assembled.ts';
 import { BALANCE_CHECKS } from './options-balance.ts';
 import { BREAKER_CHECKS } from './options-breaker.ts';
+import { DISCOVER_CHECKS } from './options-discover.ts';
+import { HEALTH_CHECKS } from './options-health.ts';
 import { OUTLIER_CHECKS } from './options-outlier.ts';
 import { RETRY_CHECKS } from './options-retry.ts';
 import { UPSTREAM_TLS_CHECKS } from './options-upstream-tls.ts';
@@ -12,6 +14,8 @@ export const UPSTREAM_CHECKS: Readonly<Record<string, Check>> = {
   ...UPSTREAM_TLS_CHECKS,
   ...BALANCE_CHECKS,
   ...BREAKER_CHECKS,
+  ...DISCOVER_CHECKS,
+  ...HEALTH_CHECKS,
   ...OUTLIER_CHECKS,
   ...RETRY_CHECKS,
 

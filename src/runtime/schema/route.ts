@@ -20,7 +20,8 @@ const FRAMING_FIELDS: ReadonlySet<string> = new Set([
   'transfer-encoding',
 ]);
 
-const headers = z
+/** Fields of a message, by their names. */
+export const headers = z
   .record(z.string(), z.union([z.string(), z.array(z.string())], 'text or a list of texts'))
   .superRefine((fields, context) => {
     for (const [name, value] of Object.entries(fields)) {

@@ -13,8 +13,9 @@ import {
 } from '../../upstream/options.ts';
 import { balance } from './balance.ts';
 import { breaker } from './breaker.ts';
+import { discover } from './discover.ts';
+import { health } from './health.ts';
 import { layer } from './layer.ts';
-import { outlier } from './outlier.ts';
 import { retry } from './retry.ts';
 import { slowStart, spill } from './share.ts';
 import { count, fieldName, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
@@ -130,9 +131,13 @@ const tls = {
 export const upstream = z
   .strictObject({
     name: required(text, 'What routes call it.'),
-    endpoints: required(
+    endpoints: setting(
       z.array(endpoint).min(1),
-      'Where its servers are: URLs, or blocks with `url`. They take turns.',
+      'Where its servers are: URLs, or blocks with `url`. They take turns. May be left out when they are discovered.',
+    ),
+    discover: setting(
+      discover,
+      'Where servers are looked for besides. Requests wait for the first answer like those for a connection. See [policies/discovery.md](policies/discovery.md).',
     ),
     balance: setting(
       balance,
@@ -154,15 +159,7 @@ export const upstream = z
       'What every request to it passes through, whichever route it came by; outermost first.',
     ),
     timeouts: setting(z.strictObject(timeouts), 'How long its servers may take. `null` turns a timeout off.'),
-    health: setting(
-      z.strictObject({
-        passive: setting(
-          outlier,
-          'Takes an endpoint out because of how it answers requests. Off when absent. See [policies/outliers.md](policies/outliers.md).',
-        ),
-      }),
-      'By what an endpoint is known to be well. Off when absent: it always is.',
-    ),
+    health: setting(health, 'By what an endpoint is known to be well. Off when absent: it always is.'),
     breaker: setting(
       breaker,
       'Does not ask an endpoint for a while whose calls fail. Off when absent. See [policies/breaker.md](policies/breaker.md).',
