@@ -173,6 +173,32 @@ test('what was under way to a stream that the server has reset means nothing (RF
   await wire.settled();
 });
 
+test('as much as its window has let go may come of a stream that the server has reset, and not a byte more', async (t) => {
+  const on = await Http2Served.start(t, () => ({ status: 200, body: 'early' }), {
+    body: 'manual',
+    http2: { streamMaxCount: 1 },
+  });
+  const wire = await on.open(WINDOW_SHUT);
+  // The first one holds its place: the second is refused, and the first is answered and reset after it.
+  wire.send(headers(1, POST, END_HEADERS), data(1, Buffer.alloc(15_535), 0), headers(3, POST, END_HEADERS));
+  await wire.frame(TYPE.RST_STREAM, ({ streamId }) => streamId === 3);
+  wire.send(windowUpdate(1, 5));
+  await wire.frame(TYPE.RST_STREAM, ({ streamId }) => streamId === 1);
+  for (let count = 0; count < 5; count += 1)
+    wire.send(data(1, Buffer.alloc(10_000), 0), data(3, Buffer.alloc(13_107), 0));
+  await wire.settled();
+  wire.send(data(3, 'x', 0));
+  await assertConnectionError(wire, 'FLOW_CONTROL_ERROR');
+
+  const other = await on.open();
+  other.send(headers(1, POST, END_HEADERS), data(1, Buffer.alloc(15_535), 0));
+  await other.frame(TYPE.RST_STREAM);
+  for (let count = 0; count < 5; count += 1) other.send(data(1, Buffer.alloc(10_000), 0));
+  await other.settled();
+  other.send(data(1, 'x', 0));
+  await assertConnectionError(other, 'FLOW_CONTROL_ERROR');
+});
+
 test('one stream more than MAX_CONCURRENT_STREAMS is refused (RFC 9113 §5.1.2)', async (t) => {
   const on = await Http2Served.start(t);
   const wire = await on.open(WINDOW_SHUT);
