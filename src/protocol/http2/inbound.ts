@@ -177,7 +177,7 @@ export class Inbound implements FrameSink {
     const ends = (flags & FLAG.END_STREAM) !== 0;
     if (data.start === data.end && !ends) session.guard.spend('emptyFrames', session.nowMs);
     const stream = session.streams.get(id);
-    if (stream === undefined) this.onStray(id);
+    if (stream === undefined) this.onStray(id, frameBytes);
     else if (stream.remoteEnded) throw new StreamError('STREAM_CLOSED', 'DATA after the end');
     else {
       stream.data(bytes.subarray(data.start, data.end), frameBytes);
@@ -227,16 +227,19 @@ export class Inbound implements FrameSink {
     owner.onHeaders(block, null, !isNew || streamId > session.goodbye.lastStreamId);
     if (isNew) return;
     if (session.gaps.has(streamId)) throw new ConnectionError('PROTOCOL_ERROR', 'the identifier is not a new one');
-    this.onStray(streamId);
+    this.onStray(streamId, 0);
   }
 
   /** DATA or HEADERS on a stream that is not there. */
-  private onStray(id: number): void {
+  private onStray(id: number, dataBytes: number): void {
     const { session } = this;
     if (id > session.goodbye.lastStreamId) return;
     if (session.isIdle(id)) throw new ConnectionError('PROTOCOL_ERROR', 'a frame on an idle stream');
     const resetBy = session.resetBy(id);
-    if (resetBy === 'by-us') return;
+    if (resetBy === 'by-us') {
+      if (session.takeLate(id, dataBytes)) return;
+      throw new ConnectionError('FLOW_CONTROL_ERROR', 'more than the window of a stream that was reset');
+    }
     // Who has ended a stream knows it (RFC 9113 §5.1).
     if (resetBy === 'by-peer') throw new StreamError('STREAM_CLOSED', 'a frame after RST_STREAM');
     throw new ConnectionError('STREAM_CLOSED', 'a frame on a stream that has ended');
