@@ -340,10 +340,10 @@ export class Pool implements ConnectionKeeper {
   private unreachable(connecting: Connecting, failure: Failure): void {
     const { endpoint } = connecting;
     endpoint.reachable = false;
-    for (const waiter of this.forgetConnecting(connecting)) {
-      // What one is told may have brought a connection to the next: an endpoint is ejected, and others come in.
-      if (this.leave(waiter)) waiter.client.onNoConnection(failure, endpoint);
-    }
+    const waiters = this.forgetConnecting(connecting);
+    // What one is told may bring a connection to the next. Where all were served elsewhere it has failed nonetheless.
+    for (const waiter of waiters) if (this.leave(waiter)) waiter.client.onNoConnection(failure, endpoint);
+    if (waiters.length === 0) endpoint.standing.begin()?.failed(failure);
     this.dismiss(endpoint);
     this.pump();
   }

@@ -85,6 +85,10 @@ export class Roster {
 
   /** Whose turn it is among those that are `usable`; `null` when nobody is. */
   pick(usable: (endpoint: Endpoint) => boolean, key: number | null): Endpoint | null {
+    return this.pickInTurn(usable, key) ?? this.lastResort(usable);
+  }
+
+  private pickInTurn(usable: (endpoint: Endpoint) => boolean, key: number | null): Endpoint | null {
     const { random } = this.options;
     const { tiers } = this;
     const only = tiers[0];
@@ -112,6 +116,22 @@ export class Roster {
       if (endpoint !== null) return endpoint;
     }
     return null;
+  }
+
+  /**
+   * While all that take requests have tripped their breakers nothing is lost by asking one that is ejected: it has failed
+   * before they did, and may be well again. What probes say of it holds, and so does its own breaker.
+   */
+  private lastResort(usable: (endpoint: Endpoint) => boolean): Endpoint | null {
+    const { random, spill } = this.options;
+    if (spill.panicRatio === null) return null;
+    const ejected: Endpoint[] = [];
+    for (const endpoint of this.byId.values()) {
+      const { breaker, healthState, rank, takesRequests } = endpoint.standing;
+      if (takesRequests && (breaker === null || breaker.state === 'closed')) return null;
+      if (rank === 'out' && healthState !== 'unhealthy' && usable(endpoint)) ejected.push(endpoint);
+    }
+    return ejected[Math.floor(random() * ejected.length)] ?? null;
   }
 
   /** Whether there is one among those that take requests. */
