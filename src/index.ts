@@ -16,8 +16,13 @@ export {
 } from './core/message.ts';
 export { HttpRequest } from './core/request.ts';
 export type { CloseReason, Connection, ConnectionRunner, ConnectionWork } from './core/runner.ts';
+export type { BalanceName } from './policy/balance/balancer.ts';
+export type { BreakerOptions, BreakerState } from './policy/breaker.ts';
+export type { OutlierOptions } from './policy/outlier.ts';
 export type { RateDecision, RateLimit } from './policy/rate/limit.ts';
 export type { ShedClass } from './policy/shedding.ts';
+export type { SlowStartOptions } from './policy/slow-start.ts';
+export type { SpillOptions } from './policy/tiers.ts';
 export { nodeRunner } from './protocol/node/server.ts';
 export type { MessageListener, WebSocketMessage } from './protocol/websocket/inbox.ts';
 export type { DeflateOptions, ProtocolChoice, WebSocketOptions } from './protocol/websocket/options.ts';
@@ -32,9 +37,19 @@ export type { ListenerStatus, ServerInfo, ServerStatus } from './server/status.t
 export { CertificateError } from './transport/tls/certificate.ts';
 export type { CertificateOptions, ClientAuth, TlsOptions, TlsVersion } from './transport/tls/options.ts';
 export type { UpstreamTlsOptions } from './transport/upstream-tls.ts';
+export type { BalanceOptions, HashKey } from './upstream/balance.ts';
 export { type ProxyOptions, proxy } from './upstream/forward.ts';
 export { type EndpointStatus, type UpstreamGroup, type UpstreamStatus, upstream } from './upstream/group.ts';
-export type { PoolOptions, UpstreamOptions, UpstreamProtocol, UpstreamTimeouts } from './upstream/options.ts';
+export type {
+  EndpointOptions,
+  HealthSettings,
+  PoolOptions,
+  UpstreamOptions,
+  UpstreamProtocol,
+  UpstreamTimeouts,
+} from './upstream/options.ts';
+export type { Jitter, RetryCause, RetryOptions } from './upstream/retry.ts';
+export type { StickyOptions } from './upstream/sticky.ts';
 export {
   type EventItem,
   type EventsDrain,

@@ -6,7 +6,7 @@ export interface EwmaOptions {
   peak: boolean;
 }
 
-export const EWMA_DEFAULTS: Readonly<EwmaOptions> = { decayMs: 10_000, peak: true };
+const EWMA_DEFAULTS: Readonly<EwmaOptions> = { decayMs: 10_000, peak: true };
 
 /** However close two answers are, the later one counts as if so much time had passed. */
 const STEP_MIN_MS = 1;

@@ -16,8 +16,6 @@ export const RETRY_BUDGET_DEFAULTS: Readonly<RetryBudgetOptions> = {
   windowMs: 10_000,
 };
 
-export const RETRY_BUDGET_OFFABLE = ['floorPerSec'] as const;
-
 const BUCKET_COUNT = 20;
 
 /**

@@ -1,3 +1,4 @@
+import { ClientAddress } from '../core/client-address.ts';
 import { isToken } from '../core/headers.ts';
 import { didYouMean, withDefaults } from '../core/options.ts';
 import type { HttpRequest } from '../core/request.ts';
@@ -15,6 +16,8 @@ export interface BalanceSettings extends HashOptions {
   policy: BalanceName;
   /** For `hash`: what is hashed. A request that has none goes anywhere. */
   key: HashKey;
+  /** For `client-ip`: peers whose `x-forwarded-for` is believed: addresses, CIDR ranges, `unix`. */
+  trustedProxies: readonly string[];
   /** Who has been answered by an endpoint stays with it; `null`: nobody does. */
   sticky: StickyOptions | null;
 }
@@ -27,6 +30,7 @@ export interface BalanceOptions extends Partial<Omit<BalanceSettings, 'sticky'>>
 export const BALANCE_DEFAULTS: Readonly<BalanceSettings> = {
   policy: 'round-robin',
   key: 'client-ip',
+  trustedProxies: [],
   ...HASH_DEFAULTS,
   sticky: null,
 };
@@ -69,18 +73,18 @@ function check(option: string, value: string, known: readonly string[]): void {
   throw new TypeError(`upstream: ${option}: ${JSON.stringify(value)} is not one of ${known.join(', ')}${advice}`);
 }
 
-/** Reads what a request is pinned by, as a 32-bit hash; `null` where nothing pins it. */
-export function keyReader({ policy, key }: BalanceSettings): (request: HttpRequest) => number | null {
+/** Reads what a request is pinned by, as a 32-bit hash; `null` where nothing pins it. Throws `TypeError` on what is no proxy. */
+export function keyReader({ policy, key, trustedProxies }: BalanceSettings): (request: HttpRequest) => number | null {
   if (policy !== 'hash') return () => null;
-  const text = keyText(key);
+  const text = keyText(key, new ClientAddress(trustedProxies));
   return (request) => {
     const value = text(request);
     return value === null || value === '' ? null : hashText(value);
   };
 }
 
-function keyText(key: HashKey): (request: HttpRequest) => string | null {
-  if (key === 'client-ip') return ({ peer }) => peer.address;
+function keyText(key: HashKey, clients: ClientAddress): (request: HttpRequest) => string | null {
+  if (key === 'client-ip') return (request) => clients.of(request);
   if (key === 'path') return ({ path }) => path;
   if ('header' in key) return ({ headers }) => headers.get(key.header);
   return ({ headers }) => cookieValue(headers.get('cookie'), key.cookie);

@@ -185,16 +185,8 @@ export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
   checkName('protocol', settings.protocol, UPSTREAM_PROTOCOLS);
   checkName('tls: minVersion', settings.tls.minVersion, TLS_VERSIONS);
   if (settings.retry !== null) checkRetry(settings.retry);
-  const { balance: chosen, timeouts: times } = settings;
-  if (settings.slowStart !== null && !WEIGHTED.has(chosen.policy)) {
-    throw new TypeError(`upstream: slowStart: balance must heed changing weights: one of ${[...WEIGHTED].join(', ')}`);
-  }
-  if (times.deadlineHeader !== null && !isToken(times.deadlineHeader)) {
-    throw new TypeError(`upstream: timeouts: deadlineHeader: ${JSON.stringify(times.deadlineHeader)} is no field name`);
-  }
-  if (times.deadlineTrusted && times.deadlineHeader === null) {
-    throw new TypeError('upstream: timeouts: deadlineTrusted: there is no deadlineHeader');
-  }
+  if (settings.slowStart !== null) checkSlowStart(settings.slowStart, settings.balance.policy);
+  checkDeadlineHeader(settings.timeouts);
   return settings;
 }
 
@@ -213,6 +205,22 @@ function optional<Options extends object>(
   return given === undefined ? null : withDefaults(what, defaults, given, offable);
 }
 
+function checkSlowStart({ aggression }: SlowStartOptions, policy: BalanceName): void {
+  if (!WEIGHTED.has(policy)) {
+    throw new TypeError(`upstream: slowStart: balance must heed changing weights: one of ${[...WEIGHTED].join(', ')}`);
+  }
+  if (Number.isFinite(aggression) && aggression > 0) return;
+  throw new TypeError(`upstream: slowStart: aggression: ${aggression} is not a number above 0`);
+}
+
+function checkDeadlineHeader({ deadlineHeader, deadlineTrusted }: UpstreamTimeouts): void {
+  if (deadlineHeader === null) {
+    if (deadlineTrusted) throw new TypeError('upstream: timeouts: deadlineTrusted: there is no deadlineHeader');
+  } else if (!isToken(deadlineHeader)) {
+    throw new TypeError(`upstream: timeouts: deadlineHeader: ${JSON.stringify(deadlineHeader)} is no field name`);
+  }
+}
+
 function checkRetry({ on, jitter }: RetryOptions): void {
   const unknown = on.find((cause) => !RETRY_CAUSES.includes(cause));
   if (unknown !== undefined) {
@@ -222,7 +230,7 @@ function checkRetry({ on, jitter }: RetryOptions): void {
 }
 
 /** Throws `TypeError` when it is none of these. */
-export function checkName(option: string, value: string, known: readonly string[]): void {
+function checkName(option: string, value: string, known: readonly string[]): void {
   if (known.includes(value)) return;
   throw new TypeError(`upstream: ${option}: ${JSON.stringify(value)} is not one of ${known.join(', ')}`);
 }

@@ -63,6 +63,12 @@ export const BALANCE_CHECKS: Readonly<Record<string, Check>> = {
   'upstreams[].balance.key.cookie': (bench) =>
     pins(bench, { policy: 'hash', key: { cookie: 'user' } }, (user) => ['/', `host: a\r\ncookie: user=${user}\r\n`]),
 
+  'upstreams[].balance.trustedProxies': (bench) =>
+    pins(bench, { policy: 'hash', trustedProxies: ['127.0.0.1'] }, (user) => [
+      '/',
+      `host: a\r\nx-forwarded-for: 10.0.0.${user}\r\n`,
+    ]),
+
   'upstreams[].balance.table': async (bench) => {
     const servers = await bench.answering(2);
     const endpoints = servers.map(({ url }) => url);
@@ -89,7 +95,10 @@ export const BALANCE_CHECKS: Readonly<Record<string, Check>> = {
     const [cookie = ''] = (await assembled.get()).get('set-cookie')?.split(';') ?? [];
     assert.match(cookie, /^place=/);
     for (let index = 0; index < 5; index += 1) await assembled.get('/', `host: a\r\ncookie: ${cookie}\r\n`);
-    assert.deepEqual(servers.map(({ hitCount }) => hitCount).toSorted(), [0, 6]);
+    assert.deepEqual(
+      servers.map(({ hitCount }) => hitCount).toSorted((a, b) => a - b),
+      [0, 6],
+    );
   },
 
   'upstreams[].balance.sticky.secret': async (bench) => {

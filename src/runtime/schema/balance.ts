@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { TrustedProxies } from '../../core/trusted-proxies.ts';
 import { BALANCE_NAMES } from '../../policy/balance/balancer.ts';
 import type { HASH_TABLES } from '../../policy/balance/hash.ts';
 import { BALANCE_DEFAULTS, type BalanceSettings } from '../../upstream/balance.ts';
 import { STICKY_DEFAULTS, STICKY_SECRET_MIN_CHARS, type StickyOptions } from '../../upstream/sticky.ts';
-import { fieldName, offable, ratio, required, setting } from './unit.ts';
+import { fieldName, offable, parsed, ratio, required, setting } from './unit.ts';
 
 const SECRET = `text of at least ${STICKY_SECRET_MIN_CHARS} characters`;
 
@@ -30,6 +31,10 @@ const sticky = {
 const block = {
   policy: setting(z.enum(BALANCE_NAMES), 'How an endpoint is chosen.', BALANCE_DEFAULTS.policy),
   key: setting(key, 'For `hash`: what requests are pinned by. One that has none goes anywhere.', 'client-ip'),
+  trustedProxies: setting(
+    z.array(parsed((entry) => new TrustedProxies([entry]))),
+    'For `client-ip`: peers whose `x-forwarded-for` is believed: addresses, CIDR ranges, or `unix`. Default: none.',
+  ),
   table: setting(
     z.enum(TABLES),
     'For `hash`: how keys are spread. `ring` moves the fewest of them when endpoints change, `maglev` spreads them most evenly.',
