@@ -39,3 +39,44 @@ test('refused connections are told at once, and a flood of them is one line', as
     ],
   );
 });
+
+test('what becomes of endpoints is logged: a warning when one is lost, the rest with debug only', async () => {
+  for (const [level, expected] of [
+    [
+      'info',
+      [
+        'warn an endpoint is out for its answers',
+        'warn the breaker of an endpoint is open',
+        'info the breaker of an endpoint is half-open',
+        'warn requests are not sent again: the budget is used up',
+      ],
+    ],
+    ['debug', ['debug a request is sent again', 'debug an endpoint is out']],
+  ] as const) {
+    let written = '';
+    const stream = new Writable({
+      write(chunk, _encoding, done) {
+        written += String(chunk);
+        done();
+      },
+    });
+    const log = new Log({ level, format: 'json', stream });
+    const stop = logEvents(log);
+    const one = { upstream: 'api', endpoint: 'http://a' };
+    channel('endpoint:eject').publish({ ...one, reason: 'failures', forMs: 30_000.4 });
+    channel('endpoint:breaker').publish({ ...one, state: 'open', before: 'closed' });
+    channel('endpoint:breaker').publish({ ...one, state: 'half-open', before: 'open' });
+    channel('upstream:spent').publish({ upstream: 'api' });
+    channel('upstream:retry').publish({ ...one, code: '503', attemptCount: 1, delayMs: 0 });
+    channel('endpoint:state').publish({ ...one, state: 'out', before: 'well' });
+    stop();
+    await log.flush(1000);
+    const lines = written
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const told = lines.map((line) => `${line.level} ${line.message}`);
+    assert.deepEqual(level === 'info' ? told : told.slice(-2), expected);
+    assert.equal(lines[0].forMs, 30_000);
+  }
+});

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { test } from 'node:test';
+import { HeaderFields } from '../../src/core/headers.ts';
+import { arrivingBody } from '../support/request.ts';
+import { Asking } from './asking.ts';
+import { turns, until } from './scripted.ts';
+
+const KEYED = HeaderFields.from({ 'idempotency-key': '1' });
+
+/** An HTTP/2 server of Node's that leaves each stream to the test. */
+class Origin implements AsyncDisposable {
+  readonly streams: ServerHttp2Stream[] = [];
+  readonly bodies: string[] = [];
+  readonly url: string;
+  private readonly server: Http2Server;
+  private readonly sessions = new Set<ServerHttp2Session>();
+
+  private constructor(server: Http2Server, port: number) {
+    this.server = server;
+    this.url = `http://127.0.0.1:${port}`;
+    server.on('session', (session) => this.sessions.add(session.on('error', () => undefined)));
+    server.on('stream', (stream: ServerHttp2Stream) => {
+      const index = this.streams.push(stream) - 1;
+      this.bodies[index] = '';
+      stream.on('error', () => undefined);
+      stream.on('data', (piece: Buffer) => {
+        this.bodies[index] += piece.toString();
+      });
+    });
+  }
+
+  static async listen(): Promise<Origin> {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    return new Origin(server, typeof address === 'object' && address !== null ? address.port : 0);
+  }
+
+  /** The stream of the n-th request, once it is there. */
+  async stream(index: number): Promise<ServerHttp2Stream> {
+    await until(() => this.streams.length > index);
+    const stream = this.streams[index];
+    if (stream === undefined) throw new Error('no stream');
+    return stream;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.server.close();
+    for (const session of this.sessions) session.destroy();
+    await once(this.server, 'close');
+  }
+}
+
+const asking = (...origins: readonly Origin[]): Asking =>
+  new Asking({ endpoints: origins.map(({ url }) => url), protocol: 'h2', retry: {}, random: () => 0.5 });
+
+test('over HTTP/2 a stream that is reset before its answer is asked for again elsewhere, the others go on', async () => {
+  await using one = await Origin.listen();
+  await using two = await Origin.listen();
+  using it = asking(one, two);
+  const first = it.status();
+  const spoiled = await one.stream(0);
+  const second = it.status();
+  await two.stream(0);
+  const third = it.status();
+  await one.stream(1);
+  spoiled.close(2);
+  (await two.stream(1)).respond({ ':status': 200 }, { endStream: true });
+  assert.equal(await first, 200);
+  for (const stream of [await one.stream(1), await two.stream(0)])
+    stream.respond({ ':status': 201 }, { endStream: true });
+  assert.deepEqual(await Promise.all([second, third]), [201, 201]);
+});
+
+test('over HTTP/2 an early 503 stops the upload, and the next attempt has the whole body', async () => {
+  for (const withBody of [false, true]) {
+    await using one = await Origin.listen();
+    await using two = await Origin.listen();
+    using it = asking(one, two);
+    const body = arrivingBody();
+    const answer = it.status('POST', '/', { body, headers: KEYED });
+    body.push(Buffer.from('begun, '));
+    const first = await one.stream(0);
+    await until(() => one.bodies[0] === 'begun, ');
+    first.respond({ ':status': 503 }, { endStream: !withBody });
+    if (withBody) first.write('not now');
+    const second = await two.stream(0);
+    body.push(Buffer.from('and ended'));
+    body.finish(null);
+    await once(second, 'end');
+    second.respond({ ':status': 200 }, { endStream: true });
+    assert.equal(await answer, 200);
+    await turns(3);
+    assert.deepEqual([one.bodies, two.bodies], [['begun, '], ['begun, and ended']]);
+    await until(() => it.group.endpoints().every(({ activeCount }) => activeCount === 0));
+  }
+});
