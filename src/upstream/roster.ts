@@ -146,7 +146,7 @@ export class Roster {
 
   /** Somebody has come, left, or stands otherwise than before: who takes requests, and what each tier and zone takes. */
   review(): void {
-    const active = [...this.byId.values()].filter(({ standing }) => standing.rank !== 'untried');
+    const active = [...this.byId.values()];
     const priorities = [...new Set(active.map(({ traits }) => traits.priority))].sort((a, b) => a - b);
     const strengths = priorities.map((priority) =>
       strength(active.filter(({ traits }) => traits.priority === priority)),
@@ -167,7 +167,7 @@ export class Roster {
       const division = known ?? { zone, members: new Set(), balancer: this.options.newBalancer() };
       const inZone = members.filter(({ traits }) => traits.zone === zone);
       // In a panic everybody is asked: the few that stand well would fall next.
-      enlist(division, new Set(panics ? inZone : bestOf(inZone)));
+      enlist(division, new Set(panics ? inZone.filter(isTried) : bestOf(inZone)));
       return division;
     });
     const strengths = zones.map((zone) => strength(members.filter(({ traits }) => traits.zone === zone)));
@@ -208,12 +208,15 @@ function enlist({ members, balancer }: Division, wanted: ReadonlySet<Endpoint>):
   }
 }
 
+const isTried = ({ standing }: Endpoint): boolean => standing.rank !== 'untried';
+
 /** Those that stand well; where nobody does, those that are degraded. */
 function bestOf(endpoints: readonly Endpoint[]): Endpoint[] {
   const well = endpoints.filter(({ standing }) => standing.rank === 'well');
   return well.length > 0 ? well : endpoints.filter(({ standing }) => standing.rank === 'degraded');
 }
 
+/** Those that have not been tried yet are taken to be well: they will be known soon, and a panic is not called off at once. */
 function strength(endpoints: readonly Endpoint[]): Strength {
   let totalWeight = 0;
   let healthyWeight = 0;

@@ -24,7 +24,7 @@ export interface JudgeOptions {
 
 /**
  * How well an endpoint stands: `degraded` ones are asked when nobody stands well, those that are `out` only in a panic.
- * `untried`: it is not asked before its first probe has ended, and does not count until then.
+ * `untried`: it is not asked before its first probe has ended, not even in a panic.
  */
 export type Rank = 'well' | 'degraded' | 'out' | 'untried';
 

@@ -258,6 +258,12 @@ test('a drain and a close end the search, also while it waits for an answer', as
     it.clock.advance(60_000);
     assert.deepEqual(urls(it), []);
   }
+  server.host('api.internal', ['10.0.0.1']);
+  using found = finding(server, { dns: 'api.internal:80' });
+  await look(found, server);
+  await until(() => urls(found).length > 0);
+  await found.group.drain();
+  assert.equal(found.clock.timerCount, 0);
 });
 
 test('what has been found is told when it is other than before', async () => {

@@ -233,19 +233,38 @@ test('until its first probe an endpoint takes requests, unless it must not: then
   assert.equal(await answer, 'late');
 });
 
-test('endpoints that were not tried yet neither cause a panic nor spill-over', async () => {
+test('those that were not tried yet are not asked in a panic, and cause none', async () => {
   await using known = await ScriptedUpstream.listen();
-  using it = probed([known.url], { unknownTakesRequests: false });
+  await using late = await ScriptedUpstream.listen();
+  using it = probed([known.url], { unknownTakesRequests: false, unhealthyIntervalMs: 1000 });
   it.clock.advance(100);
-  await answerProbe(known, OK);
-  await until(() => first(it).rank === 'well');
-  const others = ['http://127.0.0.1:1', 'http://127.0.0.1:2', 'http://127.0.0.1:3'];
-  it.group.update([known.url, ...others]);
-  for (let request = 0; request < 4; request += 1) {
-    const answer = it.ask();
-    await (request === 0 ? await known.connection() : known.accepted[1])?.answer('known');
-    assert.equal(await answer, 'known');
+  await answerProbe(known, WRONG);
+  await until(() => first(it).rank === 'out');
+  // One of two is as many as it takes for a panic; rather than ask the one that is out, requests wait for the other.
+  it.group.update([known.url, late.url]);
+  const answer = it.ask();
+  await turns();
+  assert.equal(it.group.status().waitingCount, 1);
+  it.clock.advance(100);
+  await answerProbe(late, OK);
+  await (await late.connection()).answer('late');
+  assert.equal(await answer, 'late');
+});
+
+test('a panic does not ask those that were not tried yet', async () => {
+  await using sick = await ScriptedUpstream.listen();
+  await using untried = await ScriptedUpstream.listen();
+  using panicking = probed([await deafUrl(), sick.url, untried.url], { unknownTakesRequests: false });
+  panicking.clock.advance(100);
+  await answerProbe(sick, WRONG);
+  await (await untried.connection()).head();
+  await until(() => panicking.group.endpoints().filter(({ rank }) => rank === 'out').length === 2);
+  for (let request = 0; request < 3; request += 1) {
+    const answer = panicking.ask();
+    await (request === 0 ? await sick.connection() : sick.accepted[1])?.answer('sick');
+    assert.equal(await answer, 'sick');
   }
+  assert.equal(untried.accepted.length, 1);
 });
 
 test('requests that wait for an untried endpoint are 503 when it proves to be unhealthy, after their time', async () => {

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { onEvent } from '../../src/core/events.ts';
+import { upstream } from '../../src/upstream/group.ts';
+import { Answering } from './answering.ts';
+import { Asking } from './asking.ts';
+
+const states = ({ group }: Asking): string[] => group.endpoints().map(({ rank, breaker }) => `${rank} ${breaker}`);
+
+test('an ejection that is taken over is told once, lasts as long as it would have, and is remembered', async () => {
+  await using bad = await Answering.listen();
+  await using good = await Answering.listen();
+  bad.status = 500;
+  const options = {
+    endpoints: [bad.url, good.url],
+    health: { passive: { failureCount: 1, ejectMs: 10_000 } },
+    spill: { panicRatio: null },
+  };
+  using before = new Asking(options);
+  const told: unknown[] = [];
+  const stop = onEvent('endpoint:eject', ({ endpoint, forMs }) => told.push([endpoint, forMs]));
+  await before.ask();
+  await before.ask();
+  before.clock.advance(4000);
+  const after = upstream({ ...options, clock: before.clock });
+  after.adopt(before.group);
+  const [first] = after.endpoints();
+  assert.partialDeepStrictEqual(first, { rank: 'out', ejectedForMs: 6000 });
+  before.clock.advance(5999);
+  assert.equal(after.endpoints()[0]?.rank, 'out');
+  before.clock.advance(251);
+  assert.equal(after.endpoints()[0]?.rank, 'well');
+  stop();
+  assert.deepEqual(told, [[bad.url, 10_000]]);
+  after.close();
+});
+
+test('a breaker that is open stays open for its time, and one that was being tried is tried again', async () => {
+  await using bad = await Answering.listen();
+  bad.status = 500;
+  const options = {
+    endpoints: [bad.url],
+    breaker: { volumeMinCount: 1, openMs: 10_000, jitterRatio: 0 },
+  };
+  using before = new Asking(options);
+  await before.ask();
+  assert.deepEqual(states(before), ['well open']);
+  using after = new Asking({ ...options, clock: before.clock });
+  after.group.adopt(before.group);
+  assert.deepEqual(states(after), ['well open']);
+  before.clock.advance(9999);
+  await assert.rejects(after.ask(), { code: 'upstream-unavailable' });
+  before.clock.advance(1);
+  bad.instead = (_request, response) => void response.writeHead(200);
+  const trial = before.ask().catch(() => 'cut off');
+  assert.deepEqual(states(before), ['well half-open']);
+  using third = new Asking({ ...options, clock: before.clock });
+  third.group.adopt(before.group);
+  assert.deepEqual(states(third), ['well open']);
+  bad.instead = null;
+  bad.status = 200;
+  assert.equal(await third.ask(), '');
+  assert.deepEqual(states(third), ['well closed']);
+  before.group.close();
+  await trial;
+});
+
+test('what is not judged any more is left, and what is judged anew begins as if nothing had been', () => {
+  const endpoints = ['http://127.0.0.1:1'];
+  using judged = new Asking({ endpoints, breaker: {}, health: { passive: {} } });
+  judged.group.forceBreaker('http://127.0.0.1:1', 'open');
+  using free = new Asking({ endpoints });
+  free.group.adopt(judged.group);
+  assert.deepEqual(states(free), ['well closed']);
+  using again = new Asking({ endpoints, breaker: {} });
+  again.group.adopt(free.group);
+  assert.deepEqual(states(again), ['well closed']);
+});
