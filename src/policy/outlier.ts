@@ -50,14 +50,19 @@ const BUCKET_COUNT = 10;
 /** A median of fewer is no measure of anything. */
 const MEDIAN_MIN_COUNT = 3;
 
-/** What a group allows its members: asked by one that would be ejected. */
+/** What a group knows and allows: asked by one that would be ejected. */
 interface EjectionLimit {
+  /** Answers of all members, and failures among them. */
+  readonly answers: WindowCounts;
   mayEject(member: Outlier, nowMs: number): boolean;
   ejected(untilMs: number): void;
 }
 
 /**
  * Passive health of one endpoint (outlier detection as in Envoy, local faults kept apart). A member of an `OutlierGroup`.
+ *
+ * For failures it is ejected only when it fails clearly more often than the others do. Where all fail alike, as under too
+ * many requests, none is an outlier, and the rest could carry its part no better.
  *
  * An ejection takes `ejectMs` × how many there were; of these one is forgotten for each `ejectMs` without another. What
  * ends while it is out is not counted, and it comes back with nothing against it.
@@ -66,6 +71,8 @@ export class Outlier {
   private readonly options: Readonly<OutlierOptions>;
   private readonly limit: EjectionLimit;
   private readonly counts: WindowCounts;
+  /** What it has added to the group's. */
+  private readonly given: WindowCounts;
   private failuresInRow = 0;
   private localFaultsInRow = 0;
   private ejectionCount = 0;
@@ -76,6 +83,7 @@ export class Outlier {
     this.options = options;
     this.limit = limit;
     this.counts = new WindowCounts(options.windowMs / BUCKET_COUNT, BUCKET_COUNT, 3);
+    this.given = answerCounts(options.windowMs);
   }
 
   /** Until when it is, or was last, ejected; -Infinity if it never was. */
@@ -109,16 +117,33 @@ export class Outlier {
       return reached(this.localFaultsInRow, this.options.localFailureCount) && this.eject('local-faults', nowMs);
     }
     this.localFaultsInRow = 0;
-    this.counts.add(ANSWERS, nowMs);
+    this.count(ANSWERS, nowMs);
     if (outcome === 'success') {
       this.failuresInRow = 0;
       this.counts.add(LATENCY_MS, nowMs, latencyMs);
     } else {
       this.failuresInRow += 1;
-      this.counts.add(FAILURES, nowMs);
-      if (reached(this.failuresInRow, this.options.failureCount)) return this.eject('failures', nowMs);
+      this.count(FAILURES, nowMs);
+      const inRow = reached(this.failuresInRow, this.options.failureCount);
+      if (inRow && this.standsOut(nowMs)) return this.eject('failures', nowMs);
     }
-    return this.isFailing(nowMs) && this.eject('failure-ratio', nowMs);
+    return this.isFailing(nowMs) && this.standsOut(nowMs) && this.eject('failure-ratio', nowMs);
+  }
+
+  private count(kind: number, nowMs: number): void {
+    this.counts.add(kind, nowMs);
+    this.given.add(kind, nowMs);
+    this.limit.answers.add(kind, nowMs);
+  }
+
+  /** Whether its share of failures is twice that of the others, or halfway from theirs to all where that is less. */
+  private standsOut(nowMs: number): boolean {
+    const { answers } = this.limit;
+    const othersCount = answers.sum(ANSWERS, nowMs) - this.given.sum(ANSWERS, nowMs);
+    if (othersCount < this.options.volumeMinCount) return true;
+    const othersRatio = (answers.sum(FAILURES, nowMs) - this.given.sum(FAILURES, nowMs)) / othersCount;
+    const ratio = this.counts.sum(FAILURES, nowMs) / this.counts.sum(ANSWERS, nowMs);
+    return ratio >= Math.min(2 * othersRatio, (1 + othersRatio) / 2);
   }
 
   /** The average latency of its successes in the window, if there were enough answers to be judged by. */
@@ -155,6 +180,7 @@ export class Outlier {
 
 /** The endpoints that are compared with each other, and how many of them may be out at once. */
 export class OutlierGroup implements EjectionLimit {
+  readonly answers: WindowCounts;
   private readonly options: Readonly<OutlierOptions>;
   private readonly members = new Set<Outlier>();
   /** As of the last look; one of these has come back when `returnAtMs` is past. */
@@ -163,6 +189,7 @@ export class OutlierGroup implements EjectionLimit {
 
   constructor(options: Readonly<OutlierOptions>) {
     this.options = options;
+    this.answers = answerCounts(options.windowMs);
   }
 
   join(): Outlier {
@@ -217,6 +244,8 @@ export class OutlierGroup implements EjectionLimit {
     }
   }
 }
+
+const answerCounts = (windowMs: number): WindowCounts => new WindowCounts(windowMs / BUCKET_COUNT, BUCKET_COUNT, 2);
 
 function reached(count: number, limitCount: number | null): boolean {
   return limitCount !== null && count >= limitCount;

@@ -71,6 +71,37 @@ test('a failure ratio ejects it when there were enough answers, of which local f
   assert.equal(end(later, 'success', 10_000, 10), false);
 });
 
+test('where all fail alike none is ejected for failures; one that fails clearly more often than the others is', () => {
+  const { one, members } = group();
+  const [, ...others] = members;
+  for (let round = 0; round < 10; round += 1) {
+    for (const member of others) end(member, round % 2 === 0 ? 'failure' : 'success', 0);
+    end(one, round < 7 ? 'success' : 'failure', 0);
+  }
+  assert.equal(end(one, 'failure', 0, 6), false, '9 of 16 are less than three quarters');
+  assert.equal(end(one, 'failure', 0, 11), false, '20 of 27 are');
+  assert.equal(end(one, 'failure', 0), true, '21 of 28 are halfway from one half to all');
+  const calm = group();
+  for (const member of calm.members) end(member, 'success', 0, 100);
+  for (const member of calm.members) end(member, 'failure', 0, 2);
+  assert.equal(end(calm.one, 'failure', 0), false, 'others fail every fiftieth: 3 of 103 are less than twice that');
+  assert.equal(end(calm.one, 'failure', 0, 2), true, '5 of 105 are more');
+});
+
+test('others are no measure while they have few answers, or none any more', () => {
+  const { one, members } = group();
+  for (const member of members.slice(1)) end(member, 'failure', 0, 2);
+  assert.equal(end(one, 'failure', 0, 3), true, 'six answers of others say nothing');
+  const later = group();
+  for (const member of later.members.slice(1)) {
+    end(member, 'success', 0, 5);
+    end(member, 'failure', 0, 2);
+    end(member, 'success', 0, 1);
+    end(member, 'failure', 0, 2);
+  }
+  assert.equal(end(later.one, 'failure', 20_000, 3), true);
+});
+
 test('one that takes four times the median of its group is ejected, if it is slow at all', () => {
   const { it, one, members } = group({ latencyRatio: 0.25, latencyMinMs: 100 }, 5);
   for (const member of members) end(member, 'success', 0, 10, member === one ? 400 : 100);
