@@ -6,8 +6,9 @@ import { measure } from '../../simulate/measures.ts';
 import { DEFAULT_SEED } from '../../simulate/options.ts';
 import { picture } from '../../simulate/picture/picture.ts';
 import { POLICIES, type Policy } from '../../simulate/policies.ts';
-import { type Run, type RunParts, run } from '../../simulate/run.ts';
+import { type Run, run } from '../../simulate/run.ts';
 import { SCENARIOS, type Scenario } from '../../simulate/scenarios.ts';
+import type { WorldParts } from '../../simulate/world.ts';
 import { BREAKER_DEFAULTS } from '../../src/policy/breaker.ts';
 import { RETRY_BUDGET_DEFAULTS } from '../../src/policy/retry-budget.ts';
 import { RETRY_DEFAULTS } from '../../src/upstream/retry.ts';
@@ -42,7 +43,7 @@ interface Watched {
 async function watch(
   scenario: Scenario,
   policy: Policy,
-  world: RunParts & { readonly seed: number },
+  world: WorldParts & { readonly seed: number },
 ): Promise<Watched> {
   const watcher = new Witness();
   const { seed, streamMaxCount } = world;
