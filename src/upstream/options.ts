@@ -182,6 +182,7 @@ export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
   if (settings.endpoints.length === 0 && settings.discover === null) {
     throw new TypeError('upstream: endpoints: at least one is needed, or discover');
   }
+  checkPool(settings.pool);
   checkName('protocol', settings.protocol, UPSTREAM_PROTOCOLS);
   checkName('tls: minVersion', settings.tls.minVersion, TLS_VERSIONS);
   if (settings.retry !== null) checkRetry(settings.retry);
@@ -219,6 +220,14 @@ function checkDeadlineHeader({ deadlineHeader, deadlineTrusted }: UpstreamTimeou
   } else if (!isToken(deadlineHeader)) {
     throw new TypeError(`upstream: timeouts: deadlineHeader: ${JSON.stringify(deadlineHeader)} is no field name`);
   }
+}
+
+/** Throws `TypeError` on numbers that do not fit together. */
+export function checkPool({ connectionMaxCount, connectionMinCount }: PoolOptions): void {
+  if (connectionMinCount === null || connectionMinCount <= connectionMaxCount) return;
+  throw new TypeError(
+    `upstream.pool: connectionMinCount: ${connectionMinCount} is above connectionMaxCount, ${connectionMaxCount}`,
+  );
 }
 
 function checkRetry({ on, jitter }: RetryOptions): void {

@@ -8,6 +8,7 @@ import type { Endpoint } from './endpoint.ts';
 import type { UpstreamSettings } from './options.ts';
 import { type ConnectionKeeper, PooledConnection } from './pooled-connection.ts';
 import { type PoolClient, Waiter, WaitQueue } from './queue.ts';
+import { type Reserve, reserveFor } from './reserve.ts';
 import type { Roster } from './roster.ts';
 import { sweepPeriodMs } from './sweep-period.ts';
 
@@ -33,6 +34,7 @@ export class Pool implements ConnectionKeeper {
   private readonly dial: Dial;
   private readonly connecting = new Set<Connecting>();
   private readonly queue = new WaitQueue();
+  private readonly reserve: Reserve | null;
   /** Connections that exist or are being opened. */
   private openCount = 0;
   /** As of the last sweep; good enough for what may only come early. */
@@ -53,6 +55,7 @@ export class Pool implements ConnectionKeeper {
     this.roster = roster;
     this.life = life;
     this.dial = dial;
+    this.reserve = reserveFor(settings);
   }
 
   get waitingCount(): number {
@@ -112,7 +115,9 @@ export class Pool implements ConnectionKeeper {
 
   /** An endpoint that leaves is gone when nothing of it is left. */
   private dismiss(endpoint: Endpoint): void {
-    if (endpoint.draining && endpoint.openCount === 0) this.roster.forget(endpoint);
+    if (!endpoint.draining || endpoint.openCount > 0) return;
+    this.roster.forget(endpoint);
+    this.reserve?.forget(endpoint);
   }
 
   /** The upstream is closed; its connections are closed by their lifecycles. */
@@ -297,14 +302,6 @@ export class Pool implements ConnectionKeeper {
     return connecting;
   }
 
-  /** Keeps as many connections open as are wanted even while nobody asks. */
-  private keepWarm(endpoint: Endpoint): void {
-    const { connectionMinCount } = this.settings.pool;
-    if (connectionMinCount === null || endpoint.draining || this.life.phase !== 'accepting') return;
-    // One at a time: an endpoint that cannot be reached is not stormed.
-    if (endpoint.openCount < connectionMinCount && endpoint.connectingCount === 0) this.open(endpoint);
-  }
-
   /** An attempt is over. Returns those that waited for it. */
   private forgetConnecting(connecting: Connecting): Waiter[] {
     const { endpoint } = connecting;
@@ -329,6 +326,7 @@ export class Pool implements ConnectionKeeper {
     if (pooled.connection.life.phase === 'closed') return;
     endpoint.multiplexes = multiplexes;
     endpoint.reachable = true;
+    this.reserve?.forget(endpoint);
     endpoint.connections.add(pooled);
     if (connects.heard) connects.publish({ upstream: this.settings.name, endpoint: endpoint.address.url });
     if (first !== null) this.serve(first, pooled);
@@ -340,6 +338,7 @@ export class Pool implements ConnectionKeeper {
   private unreachable(connecting: Connecting, failure: Failure): void {
     const { endpoint } = connecting;
     endpoint.reachable = false;
+    this.reserve?.failed(endpoint, this.nowMs);
     const waiters = this.forgetConnecting(connecting);
     // What one is told may bring a connection to the next. Where all were served elsewhere it has failed nonetheless.
     for (const waiter of waiters) if (this.leave(waiter)) waiter.client.onNoConnection(failure, endpoint);
@@ -367,11 +366,12 @@ export class Pool implements ConnectionKeeper {
       this.unreachable(connecting, new Failure('upstream-connect-timeout'));
     }
     this.expireWaiters(nowMs);
+    const reserve = this.life.phase === 'accepting' ? this.reserve : null;
     for (const endpoint of this.roster.all) {
       for (const pooled of endpoint.connections) this.sweepConnection(pooled, nowMs);
-      this.keepWarm(endpoint);
+      if (reserve?.wants(endpoint, nowMs) === true && this.totalIsBelowMax()) this.open(endpoint);
     }
-    if (this.openCount === 0 && this.queue.count === 0 && this.settings.pool.connectionMinCount === null) {
+    if (this.openCount === 0 && this.queue.count === 0 && this.reserve === null) {
       this.timer?.cancel();
       this.timer = null;
     }

@@ -4,6 +4,7 @@ import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../../transport/
 import type { EndpointTraits } from '../../upstream/endpoint.ts';
 import { endpointAddress } from '../../upstream/endpoint-address.ts';
 import {
+  checkPool,
   POOL_DEFAULTS,
   type PoolOptions,
   TIMEOUT_DEFAULTS,
@@ -18,7 +19,7 @@ import { health } from './health.ts';
 import { layer } from './layer.ts';
 import { retry } from './retry.ts';
 import { slowStart, spill } from './share.ts';
-import { count, fieldName, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
+import { consistent, count, fieldName, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
 
 const url = parsed(endpointAddress);
 
@@ -153,7 +154,10 @@ export const upstream = z
       z.strictObject(tls),
       'For `https://` endpoints. A value that is PEM itself, such as one from the environment, is taken as it is.',
     ),
-    pool: setting(z.strictObject(pool), 'The connections that are kept, and how long requests wait for one.'),
+    pool: setting(
+      consistent(z.strictObject(pool), (given) => checkPool({ ...POOL_DEFAULTS, ...given })),
+      'The connections that are kept, and how long requests wait for one.',
+    ),
     layers: setting(
       z.array(layer),
       'What every request to it passes through, whichever route it came by; outermost first.',
