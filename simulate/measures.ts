@@ -10,6 +10,7 @@ export interface Measures {
   readonly goodRatio: number;
   /** While something was wrong. */
   readonly faultGoodPerSec: number;
+  readonly faultP99Ms: number | null;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
   readonly attemptsPerRequest: number;
@@ -50,6 +51,10 @@ export function measure({ scenario, recording }: Run): Measures {
     errorCount: sum(bins, (bin) => bin.errorCount),
     goodRatio: goodCount / askedCount,
     faultGoodPerSec: sum(during, (bin) => bin.goodCount) / ((during.length * binMs) / 1000),
+    faultP99Ms: quantile(
+      during.flatMap((bin) => bin.latenciesMs),
+      0.99,
+    ),
     p50Ms: quantile(latenciesMs, 0.5),
     p99Ms: quantile(latenciesMs, 0.99),
     attemptsPerRequest: sum(bins, (bin) => bin.attemptCount) / askedCount,

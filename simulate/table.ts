@@ -5,7 +5,18 @@ const SPARKS = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 type Row = readonly string[];
 
-const HEAD: Row = ['policy', 'good', 'errors', 'good/s in fault', 'p50', 'p99', 'attempts', 'recovers', 'shares even'];
+const HEAD: Row = [
+  'policy',
+  'good',
+  'errors',
+  'good/s in fault',
+  'p50',
+  'p99',
+  'p99 in fault',
+  'attempts',
+  'recovers',
+  'shares even',
+];
 
 /** A scenario under several policies, as a table for a terminal. */
 export function table(runs: readonly Run[]): string {
@@ -27,6 +38,7 @@ function row(run: Run): Row {
     measures.faultGoodPerSec.toFixed(0),
     milliseconds(measures.p50Ms),
     milliseconds(measures.p99Ms),
+    milliseconds(measures.faultP99Ms),
     measures.attemptsPerRequest.toFixed(2),
     seconds(measures.recoverMs),
     seconds(measures.shareRecoverMs),

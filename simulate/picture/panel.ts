@@ -55,7 +55,10 @@ function heading(run: Run, x: number, y: number): string[] {
   return [
     text(x, y + 12, run.policy.title, { bold: true, size: 12 }),
     text(x, y + 26, good, { size: 10, colour: 'faint' }),
-    text(x, y + 38, `p99 ${milliseconds(measures.p99Ms)}, ${recovery}`, { size: 10, colour: 'faint' }),
+    text(x, y + 38, `p99 in the fault ${milliseconds(measures.faultP99Ms)}, ${recovery}`, {
+      size: 10,
+      colour: 'faint',
+    }),
   ];
 }
 
