@@ -38,6 +38,8 @@ export { CertificateError } from './transport/tls/certificate.ts';
 export type { CertificateOptions, ClientAuth, TlsOptions, TlsVersion } from './transport/tls/options.ts';
 export type { UpstreamTlsOptions } from './transport/upstream-tls.ts';
 export type { BalanceOptions, HashKey } from './upstream/balance.ts';
+export type { Discovery, OnEndpoints } from './upstream/discover.ts';
+export type { DiscoverOptions } from './upstream/discover-options.ts';
 export { type ProxyOptions, proxy } from './upstream/forward.ts';
 export { type EndpointStatus, type UpstreamGroup, type UpstreamStatus, upstream } from './upstream/group.ts';
 export type {
@@ -48,6 +50,7 @@ export type {
   UpstreamProtocol,
   UpstreamTimeouts,
 } from './upstream/options.ts';
+export type { ProbeOptions } from './upstream/probe-options.ts';
 export type { Jitter, RetryCause, RetryOptions } from './upstream/retry.ts';
 export type { StickyOptions } from './upstream/sticky.ts';
 export {

@@ -4,6 +4,7 @@ import type { Clock, ClockTimer } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import type { Discovery, OnEndpoints } from './discover.ts';
 import { type DiscoverOptions, isHostName, readHostAndPort } from './discover-options.ts';
+import { endpointAddress } from './endpoint-address.ts';
 import type { EndpointOptions } from './options.ts';
 
 const finds = channel('upstream:discover');
@@ -128,7 +129,7 @@ export class DnsDiscovery implements Discovery {
     for (const [index, { host, port, priority, weight }] of servers.entries()) {
       for (const address of addresses[index] ?? []) {
         const authority = `${address.includes(':') ? `[${address}]` : address}:${port}`;
-        const url = `${this.options.secure ? 'https' : 'http'}://${authority}`;
+        const { url } = endpointAddress(`${this.options.secure ? 'https' : 'http'}://${authority}`);
         if (!byUrl.has(url)) byUrl.set(url, { url, host, priority, weight });
       }
     }

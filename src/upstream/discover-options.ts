@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { withDefaults } from '../core/options.ts';
+import { type Discovery, isDiscovery } from './discover.ts';
 
 /** Where endpoints are looked for: `dns` or `srv`. */
 export interface DiscoverOptions {
@@ -72,8 +73,10 @@ export function readNameServer(given: string): string {
 }
 
 /** Whether both look for the same endpoints, wherever and however often. */
-export const findsTheSame = (one: DiscoverOptions, other: DiscoverOptions | null): boolean =>
-  one.dns === other?.dns && one.srv === other.srv && one.secure === other.secure;
+export function findsTheSame(one: DiscoverOptions | Discovery, other: DiscoverOptions | Discovery | null): boolean {
+  if (other === null || isDiscovery(one) || isDiscovery(other)) return one === other;
+  return one.dns === other.dns && one.srv === other.srv && one.secure === other.secure;
+}
 
 /** Fills it up. Throws `TypeError` naming what is wrong. */
 export function discoverSettings(given: Partial<DiscoverOptions>): DiscoverOptions {

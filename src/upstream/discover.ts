@@ -10,3 +10,6 @@ export interface Discovery {
   /** Nothing is heard after this. */
   stop(): void;
 }
+
+/** Whether it is one rather than the options of one. */
+export const isDiscovery = (given: object): given is Discovery => 'start' in given && typeof given.start === 'function';

@@ -7,7 +7,7 @@ import type { HealthState } from '../policy/health.ts';
 import { keyReader } from './balance.ts';
 import { DeadlineHeader } from './deadline-header.ts';
 import { type Dial, socketDial } from './dial.ts';
-import type { Discovery } from './discover.ts';
+import { type Discovery, isDiscovery } from './discover.ts';
 import { DnsDiscovery, nameResolver } from './discover-dns.ts';
 import { findsTheSame } from './discover-options.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -96,9 +96,10 @@ export class UpstreamGroup {
     const [first = ''] = members.keys();
     const { discover } = settings;
     this.given = members;
-    this.name = [settings.name, first, discover?.dns, discover?.srv].find((name) => name) ?? '';
+    const dns = discover === null || isDiscovery(discover) ? null : discover;
+    this.name = [settings.name, first, dns?.dns, dns?.srv].find((name) => name) ?? '';
     this.settings = { ...settings, name: this.name };
-    this.needsSecure = given.tls !== undefined && discover?.secure !== true;
+    this.needsSecure = given.tls !== undefined && (discover === null || dns?.secure === false);
     if (this.needsSecure) checkSecure(members);
     const { clock, random, balance, breaker, passive, active, slowStart, spill, zone } = settings;
     // Who reads the clock for a call anyway has it for next to nothing.
@@ -114,7 +115,7 @@ export class UpstreamGroup {
     this.roster = new Roster({ newBalancer: () => createBalancer(balance.policy, balance), spill, zone, random });
     this.warmth = slowStart === null ? null : new Warmth(this.roster, slowStart, clock);
     this.factory = new EndpointFactory(this.settings, judge);
-    if (discover?.secure === true) this.factory.readTls();
+    if (discover !== null) this.factory.readTls();
     this.observer = {
       onRank: (endpoint, before) => this.ranked(endpoint, before),
       onBreaker: (endpoint, state) => {
@@ -127,7 +128,10 @@ export class UpstreamGroup {
     this.prober = active === null ? null : new Prober(this.name, active, clock, dialFor);
     this.pool = new Pool(this.settings, this.roster, this.life, dialFor(this.life));
     for (const member of members.values()) this.add(member);
-    this.discovery = discover === null ? null : new DnsDiscovery(this.name, discover, nameResolver(discover), settings);
+    this.discovery =
+      discover === null || isDiscovery(discover)
+        ? discover
+        : new DnsDiscovery(this.name, discover, nameResolver(discover), settings);
     this.roster.seeking = discover !== null;
     this.discovery?.start((endpoints) => this.discovered(endpoints));
     if (settings.pool.connectionMinCount !== null) this.pool.begin();
@@ -259,6 +263,7 @@ export class UpstreamGroup {
   }
 
   private discovered(endpoints: readonly EndpointOptions[]): void {
+    if (this.life.phase !== 'accepting') return;
     this.found = readMembers(endpoints);
     this.roster.seeking = false;
     this.enrol();

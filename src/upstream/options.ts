@@ -9,6 +9,7 @@ import { SPILL_DEFAULTS, type SpillOptions } from '../policy/tiers.ts';
 import { TLS_VERSIONS } from '../transport/tls/options.ts';
 import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../transport/upstream-tls.ts';
 import { type BalanceOptions, type BalanceSettings, balanceSettings, WEIGHTED } from './balance.ts';
+import { type Discovery, isDiscovery } from './discover.ts';
 import { type DiscoverOptions, discoverSettings } from './discover-options.ts';
 import type { EndpointTraits } from './endpoint.ts';
 import { type ProbeOptions, probeSettings } from './probe-options.ts';
@@ -82,8 +83,8 @@ export interface UpstreamOptions {
   name?: string;
   /** Where its servers are; may be left out when they are discovered. */
   endpoints?: readonly EndpointSource[];
-  /** Where more of them are looked for. */
-  discover?: Partial<DiscoverOptions>;
+  /** Where more of them are looked for: in DNS, or by whatever else finds them. */
+  discover?: Partial<DiscoverOptions> | Discovery;
   /** How an endpoint is chosen; default `round-robin`. */
   balance?: BalanceName | BalanceOptions;
   /** Default `auto`. */
@@ -132,7 +133,7 @@ export const TIMEOUT_DEFAULTS: Readonly<UpstreamTimeouts> = {
 export interface UpstreamSettings {
   readonly name: string;
   readonly endpoints: readonly EndpointSource[];
-  readonly discover: DiscoverOptions | null;
+  readonly discover: DiscoverOptions | Discovery | null;
   readonly balance: BalanceSettings;
   readonly protocol: UpstreamProtocol;
   readonly tls: UpstreamTlsOptions;
@@ -163,7 +164,7 @@ export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
   const { active, passive } = withDefaults('upstream: health', NO_HEALTH, health);
   const settings: UpstreamSettings = {
     ...withDefaults('upstream', defaults, rest),
-    discover: discover === undefined ? null : discoverSettings(discover),
+    discover: discover === undefined ? null : isDiscovery(discover) ? discover : discoverSettings(discover),
     balance: balanceSettings(balance),
     tls: withDefaults('upstream: tls', UPSTREAM_TLS_DEFAULTS, tls),
     pool: withDefaults('upstream: pool', POOL_DEFAULTS, pool, [

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { onEvent } from '../../src/core/events.ts';
+import type { Discovery, OnEndpoints } from '../../src/upstream/discover.ts';
 import type { DiscoverOptions } from '../../src/upstream/discover-options.ts';
 import { upstream } from '../../src/upstream/group.ts';
 import type { UpstreamOptions } from '../../src/upstream/options.ts';
@@ -280,9 +281,33 @@ test('what has been found is told when it is other than before', async () => {
   await until(() => events.length > 1);
   stop();
   assert.deepEqual(events, [
-    { upstream: 'api', endpoints: ['http://10.0.0.1:80'] },
-    { upstream: 'api', endpoints: ['http://10.0.0.2:80'] },
+    { upstream: 'api', endpoints: ['http://10.0.0.1'] },
+    { upstream: 'api', endpoints: ['http://10.0.0.2'] },
   ]);
+});
+
+test('endpoints may be found by other means than DNS', async () => {
+  await using server = await ScriptedUpstream.listen();
+  let tell: OnEndpoints = () => assert.fail('it has not been started');
+  let stoppedCount = 0;
+  const discover: Discovery = {
+    start(onEndpoints) {
+      tell = onEndpoints;
+    },
+    stop() {
+      stoppedCount += 1;
+    },
+  };
+  using it = new Asking({ name: 'api', discover });
+  const answer = it.ask();
+  tell([{ url: server.url, zone: 'a' }]);
+  await (await server.connection()).answer('found');
+  assert.equal(await answer, 'found');
+  using next = new Asking({ name: 'api', discover, timeouts: { headMs: 1234 } });
+  next.group.adopt(it.group);
+  assert.deepEqual(urls(next), [server.url]);
+  it.group.close();
+  assert.ok(stoppedCount > 0);
 });
 
 test('what cannot be looked for is refused', () => {
