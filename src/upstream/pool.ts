@@ -200,17 +200,14 @@ export class Pool implements ConnectionKeeper {
     this.life.end();
   }
 
-  /** The waiter that came first, unless it has been here in vain and has a connection coming from elsewhere. */
+  /** The waiter that came first among those that may have a connection to this endpoint, and want it. */
   private firstFor(endpoint: Endpoint): Waiter | null {
     if (endpoint.draining) return null;
     let waiter = this.queue.first;
-    while (waiter !== null && !this.mayHave(waiter, endpoint)) waiter = waiter.next;
+    while (waiter !== null && !(waiter.wouldTake(endpoint) && this.mayCall(endpoint, waiter.client))) {
+      waiter = waiter.next;
+    }
     return waiter;
-  }
-
-  private mayHave({ client, connecting }: Waiter, endpoint: Endpoint): boolean {
-    if (!this.mayCall(endpoint, client)) return false;
-    return connecting === null || !client.tried.includes(endpoint);
   }
 
   loadChanged(endpoint: Endpoint, deltaCount: number): void {

@@ -40,6 +40,15 @@ export class Waiter {
     this.sinceMs = sinceMs;
     this.fresh = fresh;
   }
+
+  /** Whether a connection to this endpoint will do that is free before the one that is being opened for it. */
+  wouldTake(endpoint: Endpoint): boolean {
+    if (this.connecting === null) return true;
+    const { home, key, tried } = this.client;
+    // What is pinned to an endpoint waits for it.
+    if (home !== null || key !== null) return this.connecting.endpoint === endpoint;
+    return !tried.includes(endpoint);
+  }
 }
 
 /** Waiters, first come first served; any of them leaves in constant time. */

@@ -82,7 +82,7 @@ export class ReplayBody implements BodySink {
 
   /** Once an attempt reads it, more than the limit is not kept for another. */
   private forgetTooMuch(): void {
-    if (this.keptBytes > this.maxBytes && this.current !== null) this.kept = null;
+    if (this.keptBytes > this.maxBytes) this.kept = null;
   }
 
   private demand(body: IncomingBody): void {

@@ -149,6 +149,7 @@ test('when the answer is settled an attempt goes on to its end; one that was giv
   const going = made(100);
   const attempt = new Attempt(going.replay).read();
   going.replay.settle();
+  assert.equal(going.replay.replayable, false, 'nothing is kept any more');
   going.source.send('abc');
   going.source.body.finish(null);
   assert.deepEqual([attempt.text, attempt.ended], ['abc', true]);

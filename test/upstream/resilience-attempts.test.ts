@@ -175,6 +175,110 @@ test('a small answer that is not passed on leaves its connection in use', async 
   assert.equal(pair.bad.accepted.length, 1);
 });
 
+test('an upload that the final answer stops is given up, also where it could have been sent again', async () => {
+  await using pair = await Pair.open();
+  const body = arrivingBody();
+  const answer = pair.it.status('POST', '/', { body });
+  const server = await pair.bad.connection();
+  body.push(Buffer.from('begun'));
+  await server.take('begun');
+  server.write('HTTP/1.1 400 No\r\ncontent-length: 0\r\n\r\n');
+  assert.equal(await answer, 400);
+  assert.match(String(body.failure), /cancelled/);
+});
+
+test('each pause is drawn from the one before with decorrelated jitter', async () => {
+  await using server = await Answering.listen();
+  server.status = 503;
+  const retry = { jitter: 'decorrelated', backoffMs: 100, backoffMaxMs: 10_000 } as const;
+  using it = new Asking({ endpoints: [server.url], retry, random: () => 0.5 });
+  const delays: number[] = [];
+  const stop = onEvent('upstream:retry', ({ delayMs }) => delays.push(delayMs));
+  const answer = it.status();
+  for (let pause = 1; pause <= 2; pause += 1) {
+    await until(() => delays.length === pause && it.clock.timerCount === 2);
+    it.clock.advance(1000);
+  }
+  assert.equal(await answer, 503);
+  stop();
+  assert.deepEqual(delays, [200, 350]);
+});
+
+test('the same endpoint is asked once more where the others must not be', async () => {
+  await using pair = await Pair.open({ breaker: {}, retry: { backoffMs: 0 } });
+  pair.it.group.forceBreaker(pair.bad.url, 'open');
+  pair.good.status = 503;
+  assert.equal(await pair.it.status(), 503);
+  assert.equal(pair.good.hitCount, 3);
+});
+
+test('a breaker that is held open keeps those away that wait, too, until it is let go', async () => {
+  await using server = await ScriptedUpstream.listen();
+  using it = new Asking({ endpoints: [server.url], breaker: {}, pool: { connectionMaxCount: 1 } });
+  const first = it.status();
+  const connection = await server.connection();
+  const second = it.status();
+  it.group.forceBreaker(server.url, 'open');
+  await connection.answer();
+  assert.equal(await first, 200);
+  await turns(5);
+  assert.equal(connection.received, '');
+  it.group.forceBreaker(server.url, null);
+  await connection.answer();
+  assert.equal(await second, 200);
+});
+
+test('a connection that comes when its endpoint has left serves nobody new', async () => {
+  await using leaving = await ScriptedUpstream.listen();
+  await using busy = await ScriptedUpstream.listen();
+  using it = new Asking({ endpoints: [busy.url, leaving.url], pool: { connectionMaxCount: 1 } });
+  const first = it.status();
+  const connection = await busy.connection();
+  const exchange = new FakeExchange();
+  const second = it.send('GET', '/', { exchange });
+  const third = it.status();
+  const drained = it.group.drain(leaving.url);
+  exchange.abort(new Failure('client-gone'));
+  await assert.rejects(second, { code: 'client-gone' });
+  await drained;
+  await connection.answer();
+  await connection.answer();
+  assert.deepEqual(await Promise.all([first, third]), [200, 200]);
+  for (const { received } of leaving.accepted) assert.equal(received, '');
+});
+
+test('a large answer that is not passed on is cut off', async () => {
+  await using pair = await Pair.open();
+  const answer = pair.it.status();
+  const server = await pair.bad.connection();
+  await server.head();
+  server.write('HTTP/1.1 503 Not Now\r\ncontent-length: 100000000\r\n\r\nbusy');
+  assert.equal(await answer, 200);
+  await server.closed();
+});
+
+test('a connection that was idle for too long is no reason to leave the endpoint that a request is pinned to', async () => {
+  await using one = await ScriptedUpstream.listen();
+  await using two = await Answering.listen();
+  const balance = { policy: 'hash', key: 'path' } as const;
+  using it = new Asking({ endpoints: [one.url, two.url], balance, retry: {}, breaker: { volumeMinCount: 1 } });
+  let target = '/';
+  for (let index = 0; one.accepted.length === 0; index += 1) {
+    target = `/${index}`;
+    void it.status('GET', target);
+    await until(() => one.accepted.length + two.hitCount > index);
+  }
+  const first = await one.connection();
+  await first.answer();
+  await until(() => it.group.endpoints()[0]?.idleCount === 1);
+  const again = it.status('GET', target);
+  await first.head();
+  first.socket.end();
+  await (await one.connection()).answer();
+  assert.equal(await again, 200);
+  assert.equal(it.group.endpoints()[0]?.breaker, 'closed');
+});
+
 const PIECES = ['first piece ', 'second piece, after which it ends', ' third', ' and last'];
 const WHOLE = PIECES.join('');
 

@@ -47,9 +47,13 @@ class Origin implements AsyncDisposable {
     return stream;
   }
 
+  disconnect(): void {
+    for (const session of this.sessions) session.destroy();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.server.close();
-    for (const session of this.sessions) session.destroy();
+    this.disconnect();
     await once(this.server, 'close');
   }
 }
@@ -73,6 +77,24 @@ test('over HTTP/2 a stream that is reset before its answer is asked for again el
   for (const stream of [await one.stream(1), await two.stream(0)])
     stream.respond({ ':status': 201 }, { endStream: true });
   assert.deepEqual(await Promise.all([second, third]), [201, 201]);
+});
+
+test('as many trials as a breaker lets through share a connection that is opened for them', async () => {
+  await using one = await Origin.listen();
+  const breaker = { volumeMinCount: 1, openMs: 1000, jitterRatio: 0, trialCount: 2 };
+  using it = new Asking({ endpoints: [one.url], protocol: 'h2', breaker });
+  const failed = it.status();
+  const stream = await one.stream(0);
+  stream.respond({ ':status': 500 }, { endStream: true });
+  assert.equal(await failed, 500);
+  one.disconnect();
+  await until(() => it.group.endpoints()[0]?.idleCount === 0);
+  it.clock.advance(1000);
+  const trials = [it.status(), it.status()];
+  assert.equal(await it.status(), 503);
+  for (const index of [1, 2]) (await one.stream(index)).respond({ ':status': 200 }, { endStream: true });
+  assert.deepEqual(await Promise.all(trials), [200, 200]);
+  assert.equal(it.group.endpoints()[0]?.breaker, 'closed');
 });
 
 test('over HTTP/2 an early 503 stops the upload, and the next attempt has the whole body', async () => {

@@ -3,6 +3,9 @@ import { test } from 'node:test';
 import { FAULTS, Failure, type FaultCode } from '../../src/core/failure.ts';
 import { BREAKER_DEFAULTS } from '../../src/policy/breaker.ts';
 import { OUTLIER_DEFAULTS } from '../../src/policy/outlier.ts';
+import { Endpoint } from '../../src/upstream/endpoint.ts';
+import { endpointAddress } from '../../src/upstream/endpoint-address.ts';
+import { TRAIT_DEFAULTS } from '../../src/upstream/options.ts';
 import { Judge, type JudgeOptions, Standing } from '../../src/upstream/standing.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { NO_JUDGEMENT, UNHEARD } from './memory.ts';
@@ -93,6 +96,8 @@ test('a latency fades while nobody asks, so that one that was slow is tried agai
   assert.equal(standing.fadedLatencyMs, 400);
   clock.advance(10_000);
   assert.ok((standing.fadedLatencyMs ?? 400) < 200);
+  const endpoint = new Endpoint(endpointAddress('http://a'), null, false, TRAIT_DEFAULTS, standing);
+  assert.equal(endpoint.latencyMs, standing.fadedLatencyMs, 'what balancing goes by');
   assert.equal(standing.latencyMs, 400);
 });
 

@@ -5,6 +5,7 @@ import type { UpstreamOptions } from '../../src/upstream/options.ts';
 import type { RequestParts } from '../support/request.ts';
 import { Answering } from './answering.ts';
 import { Asking } from './asking.ts';
+import { until } from './scripted.ts';
 
 /** Servers, and a client that keeps its cookies. */
 class Visiting implements AsyncDisposable {
@@ -96,6 +97,24 @@ test('a client whose endpoint leaves, or stands badly, belongs to the one that a
   assert.deepEqual(await it.visit(), [second, null]);
   const [third, again] = await it.visit();
   assert.ok(third !== second && third !== home && again !== null);
+});
+
+test('an endpoint that is back before it has gone keeps its clients', async () => {
+  await using it = await Visiting.open(1);
+  await it.visit();
+  const [server] = it.servers;
+  assert.ok(server !== undefined);
+  const held: (() => void)[] = [];
+  server.instead = (_request, response) => void held.push(() => response.end());
+  const running = it.it.status();
+  await until(() => held.length === 1);
+  it.it.group.update(['http://127.0.0.1:1']);
+  it.it.group.update([server.url]);
+  for (const answer of held) answer();
+  await running;
+  server.instead = null;
+  await until(() => it.it.group.endpoints().length === 1);
+  assert.deepEqual(await it.visit(), [0, null]);
 });
 
 test('an endpoint that is only busy, or fails once, keeps its clients', async () => {

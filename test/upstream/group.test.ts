@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Endpoint } from '../../src/upstream/endpoint.ts';
+import { UpstreamGroup } from '../../src/upstream/group.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { Answering } from './answering.ts';
+import { Asking } from './asking.ts';
+import { MemoryAttempt, MemoryClient } from './memory.ts';
+import { turns } from './scripted.ts';
+
+/** Two servers of which the second is told apart, and slow start. */
+async function warming(stack: AsyncDisposableStack): Promise<{ it: Asking; old: Answering; young: Answering }> {
+  const old = stack.use(await Answering.listen());
+  const young = stack.use(await Answering.listen());
+  const it = stack.use(
+    new Asking({
+      endpoints: [old.url, young.url],
+      balance: 'weighted-round-robin',
+      slowStart: { windowMs: 10_000, minRatio: 0.1 },
+      breaker: { volumeMinCount: 1, openMs: 1000, jitterRatio: 0 },
+    }),
+  );
+  return { it, old, young };
+}
+
+/** Of 22 requests, how many a server gets. */
+async function share(it: Asking, server: Answering): Promise<number> {
+  const before = server.hitCount;
+  for (let index = 0; index < 22; index += 1) assert.equal(await it.status(), 200);
+  return server.hitCount - before;
+}
+
+test('endpoints that are there from the beginning have their share; one whose breaker has closed comes up to it', async () => {
+  await using stack = new AsyncDisposableStack();
+  const { it, young } = await warming(stack);
+  assert.equal(await share(it, young), 11);
+  // What was well before is forgotten.
+  it.clock.advance(20_000);
+  young.status = 500;
+  while ((await it.status()) !== 500);
+  young.status = 200;
+  it.clock.advance(1000);
+  while (it.group.endpoints()[1]?.breaker !== 'closed') assert.equal(await it.status(), 200);
+  const cold = await share(it, young);
+  assert.ok(cold >= 1 && cold <= 3, `${cold} requests`);
+  it.clock.advance(10_000);
+  assert.equal(await share(it, young), 11);
+});
+
+test('an endpoint that is new comes up to its share, also when its weight changes on the way', async () => {
+  await using stack = new AsyncDisposableStack();
+  const { it, old, young } = await warming(stack);
+  it.group.update([old.url]);
+  it.group.update([old.url, young.url]);
+  assert.ok((await share(it, young)) <= 3);
+  it.group.update([old.url, { url: young.url, weight: 2 }]);
+  assert.ok((await share(it, young)) <= 5);
+  it.clock.advance(10_000);
+  const warm = await share(it, young);
+  assert.ok(warm >= 14, `${warm} requests`);
+});
+
+test('whether an endpoint could be reached is known from its last connection', async () => {
+  const attempts: MemoryAttempt[] = [];
+  const group: UpstreamGroup = new UpstreamGroup(
+    { endpoints: ['http://127.0.0.1:1', 'http://127.0.0.1:2'], clock: new ManualClock() },
+    (endpoint, observer) => {
+      const attempt = new MemoryAttempt(endpoint, observer, group.life);
+      attempts.push(attempt);
+      return attempt;
+    },
+  );
+  const ask = (): Endpoint => {
+    const client = new MemoryClient('asks', [], () => false);
+    client.waiter = group.acquire(client, false);
+    const endpoint = attempts.at(-1)?.endpoint;
+    assert.ok(endpoint !== undefined);
+    return endpoint;
+  };
+  const one = ask();
+  attempts[0]?.fail();
+  const two = ask();
+  assert.equal(group.hasOther([one], true), true);
+  attempts[1]?.fail();
+  assert.equal(group.hasOther([one], true), false);
+  assert.equal(group.hasOther([one]), true);
+  assert.equal(ask(), one);
+  attempts[2]?.fail();
+  assert.equal(ask(), two);
+  attempts[3]?.connect(1);
+  assert.equal(group.hasOther([one], true), true);
+  group.close();
+  await turns(1);
+});
