@@ -7,6 +7,10 @@ const SELDOM_MS = 10_000;
 
 /** Writes what a server reports about itself to a log. Returns the function that stops it. */
 export function logEvents(log: Log): () => void {
+  const unfound = seldom<{ upstream: string; reason: string }>(
+    log,
+    'looking for endpoints fails, those found before stay',
+  );
   const stops = [
     onEvent('request:error', ({ requestId, method, target, error }) => {
       const request = { requestId, method, target };
@@ -39,7 +43,7 @@ export function logEvents(log: Log): () => void {
     ),
     onEvent('upstream:spent', seldom(log, 'requests are not sent again: the budget is used up')),
     onEvent('upstream:discover', (event) => log.info('endpoints found', event)),
-    onEvent('discover:error', seldom(log, 'looking for endpoints fails, those found before stay')),
+    onEvent('discover:error', ({ upstream, error }) => unfound({ upstream, reason: error.message })),
     onEvent('drain:stage', ({ stage, liveCount }) => log.debug(`drain: ${stage}`, { liveCount })),
   ];
   if (log.writes('debug')) {

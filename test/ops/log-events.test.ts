@@ -80,3 +80,43 @@ test('what becomes of endpoints is logged: a warning when one is lost, the rest 
     assert.equal(lines[0].forMs, 30_000);
   }
 });
+
+test('what probes and searches find is logged, with the reason where there is one', async () => {
+  let written = '';
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      written += String(chunk);
+      done();
+    },
+  });
+  const log = new Log({ level: 'info', format: 'json', stream });
+  const stop = logEvents(log);
+  const one = { upstream: 'api', endpoint: 'http://a' };
+  channel('endpoint:health').publish({ ...one, state: 'unhealthy', before: 'healthy', why: 'it has answered 503' });
+  channel('endpoint:health').publish({ ...one, state: 'healthy', before: 'unhealthy', why: null });
+  channel('upstream:discover').publish({ upstream: 'api', endpoints: ['http://a'] });
+  for (let failure = 0; failure < 3; failure += 1) {
+    channel('discover:error').publish({ upstream: 'api', error: new Error('queryA ETIMEOUT api.internal') });
+  }
+  stop();
+  await log.flush(1000);
+  const lines = written
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map(({ time: _time, ...line }) => line),
+    [
+      { level: 'warn', message: 'an endpoint is unhealthy', ...one, before: 'healthy', why: 'it has answered 503' },
+      { level: 'info', message: 'an endpoint is healthy', ...one, before: 'unhealthy' },
+      { level: 'info', message: 'endpoints found', upstream: 'api', endpoints: ['http://a'] },
+      {
+        level: 'warn',
+        message: 'looking for endpoints fails, those found before stay',
+        upstream: 'api',
+        reason: 'queryA ETIMEOUT api.internal',
+        count: 1,
+      },
+    ],
+  );
+});
