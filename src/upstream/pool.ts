@@ -363,6 +363,8 @@ export class Pool implements ConnectionKeeper {
       this.unreachable(connecting, new Failure('upstream-connect-timeout'));
     }
     this.expireWaiters(nowMs);
+    // A breaker whose open time is over lets somebody through.
+    this.pump();
     const reserve = this.life.phase === 'accepting' ? this.reserve : null;
     for (const endpoint of this.roster.all) {
       for (const pooled of endpoint.connections) this.sweepConnection(pooled, nowMs);

@@ -136,7 +136,12 @@ export class Roster {
 
   /** Whether there is one among those that take requests. */
   some(test: (endpoint: Endpoint) => boolean): boolean {
-    return this.tiers.some(({ divisions }) => divisions.some(({ members }) => [...members].some(test)));
+    for (const { divisions } of this.tiers) {
+      for (const { members } of divisions) {
+        for (const endpoint of members) if (test(endpoint)) return true;
+      }
+    }
+    return false;
   }
 
   /** Whether there will perhaps be one soon: some are being looked for, or have not been tried yet. */

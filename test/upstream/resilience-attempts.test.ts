@@ -228,6 +228,26 @@ test('a breaker that is held open keeps those away that wait, too, until it is l
   assert.equal(await second, 200);
 });
 
+test('who waits because others are full goes to an endpoint as soon as its breaker may be tried', async () => {
+  const options = { breaker: { volumeMinCount: 1, openMs: 1000, jitterRatio: 0 }, pool: { connectionMaxCount: 1 } };
+  await using pair = await Pair.open({ ...options, retry: { on: [] } });
+  const { bad: busy, good: sick, it } = pair;
+  const first = it.status();
+  const connection = await busy.connection();
+  sick.status = 500;
+  assert.equal(await it.status(), 500);
+  sick.status = 200;
+  const waiting = it.status();
+  it.clock.advance(999);
+  await turns(5);
+  assert.equal(it.group.status().waitingCount, 1);
+  it.clock.advance(251);
+  assert.equal(await waiting, 200);
+  assert.equal(sick.hitCount, 2);
+  await connection.answer();
+  assert.equal(await first, 200);
+});
+
 test('a connection that comes when its endpoint has left serves nobody new', async () => {
   await using leaving = await ScriptedUpstream.listen();
   await using busy = await ScriptedUpstream.listen();
