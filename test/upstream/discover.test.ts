@@ -3,10 +3,12 @@ import { test } from 'node:test';
 import { onEvent } from '../../src/core/events.ts';
 import type { Discovery, OnEndpoints } from '../../src/upstream/discover.ts';
 import type { DiscoverOptions } from '../../src/upstream/discover-options.ts';
+import { proxy } from '../../src/upstream/forward.ts';
 import { upstream } from '../../src/upstream/group.ts';
 import type { UpstreamOptions } from '../../src/upstream/options.ts';
 import { TEST_AUTHORITY } from '../support/certificates.ts';
 import { NameServer, NXDOMAIN, SERVFAIL } from '../support/name-server.ts';
+import { makeRequest } from '../support/request.ts';
 import { Asking } from './asking.ts';
 import { ScriptedUpstream, turns, until } from './scripted.ts';
 
@@ -224,6 +226,22 @@ test('to secure endpoints the name is what is asked for, and what the certificat
   using other = finding(names, { dns: `api.internal:${wrong.port}`, secure: true }, { tls });
   await look(other, names);
   await assert.rejects(other.ask(), { code: 'upstream-tls' });
+});
+
+test('host: upstream and probes say the name that was looked up, not the address', async () => {
+  await using names = await NameServer.listen();
+  await using server = await ScriptedUpstream.listen();
+  names.host('api.internal', ['127.0.0.1']);
+  const active = { path: '/healthz', jitterRatio: 0 };
+  using it = finding(names, { dns: `api.internal:${server.port}` }, { health: { active } });
+  await look(it, names);
+  await until(() => urls(it).length > 0);
+  const host = `\r\nhost: api.internal:${server.port}\r\n`;
+  const answer = proxy(it.group, { host: 'upstream' })(makeRequest('GET', '/'));
+  assert.ok((await (await server.connection()).answer()).includes(host));
+  await answer;
+  it.clock.advance(100);
+  assert.ok((await (await server.connection()).answer()).includes(host));
 });
 
 test('endpoints that were given stay besides those that are found, and come first', async () => {
