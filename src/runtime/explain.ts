@@ -29,7 +29,9 @@ function explain(issue: Issue, base: Path, data: unknown, tree: SchemaTree): Exp
   const value = valueAt(data, path);
   if (issue.code === 'invalid_union') {
     // The form that was meant is the one whose kind of value fits; its errors say more than "invalid".
-    const meant = issue.errors.find((errors) => errors.every((error) => error.path.length > 0 || !isKindError(error)));
+    const meant = issue.errors.find((errors) =>
+      errors.every((error) => error.path.length > 0 || !isKindError(error, value)),
+    );
     if (meant !== undefined) return meant.flatMap((error) => explain(error, path, data, tree));
   }
   if (issue.code === 'custom') {
@@ -43,8 +45,9 @@ function explain(issue: Issue, base: Path, data: unknown, tree: SchemaTree): Exp
   return [{ path, message: `expected ${issue.message}${off}, got ${shown(value)}${guess}`, part: 'value' }];
 }
 
-function isKindError(issue: Issue): boolean {
-  return issue.code === 'invalid_type';
+function isKindError(issue: Issue, value: unknown): boolean {
+  // A block is none of some words, but was meant to be none.
+  return issue.code === 'invalid_type' || (issue.code === 'invalid_value' && typeof value === 'object');
 }
 
 function unknownKey(key: string, parent: Path, tree: SchemaTree): Explanation {

@@ -43,6 +43,9 @@ export const WEIGHTED: ReadonlySet<BalanceName> = new Set([
   'power-of-two',
 ]);
 
+/** What slow start says to any other. */
+export const WEIGHTS_NEEDED = `needs a balance that heeds changing weights: ${[...WEIGHTED].join(', ')}`;
+
 /** Fills it up. Throws `TypeError` naming what is wrong. */
 export function balanceSettings(given: BalanceName | BalanceOptions | undefined): BalanceSettings {
   const { sticky, ...rest } = typeof given === 'string' ? { policy: given } : (given ?? {});

@@ -8,7 +8,7 @@ import { SLOW_START_DEFAULTS, type SlowStartOptions } from '../policy/slow-start
 import { SPILL_DEFAULTS, type SpillOptions } from '../policy/tiers.ts';
 import { TLS_VERSIONS } from '../transport/tls/options.ts';
 import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../transport/upstream-tls.ts';
-import { type BalanceOptions, type BalanceSettings, balanceSettings, WEIGHTED } from './balance.ts';
+import { type BalanceOptions, type BalanceSettings, balanceSettings, WEIGHTED, WEIGHTS_NEEDED } from './balance.ts';
 import { type Discovery, isDiscovery } from './discover.ts';
 import { type DiscoverOptions, discoverSettings } from './discover-options.ts';
 import type { EndpointTraits } from './endpoint.ts';
@@ -208,18 +208,19 @@ function optional<Options extends object>(
 }
 
 function checkSlowStart({ aggression }: SlowStartOptions, policy: BalanceName): void {
-  if (!WEIGHTED.has(policy)) {
-    throw new TypeError(`upstream: slowStart: balance must heed changing weights: one of ${[...WEIGHTED].join(', ')}`);
-  }
+  if (!WEIGHTED.has(policy)) throw new TypeError(`upstream: slowStart: ${WEIGHTS_NEEDED}`);
   if (Number.isFinite(aggression) && aggression > 0) return;
   throw new TypeError(`upstream: slowStart: aggression: ${aggression} is not a number above 0`);
 }
 
-function checkDeadlineHeader({ deadlineHeader, deadlineTrusted }: UpstreamTimeouts): void {
-  if (deadlineHeader === null) {
-    if (deadlineTrusted) throw new TypeError('upstream: timeouts: deadlineTrusted: there is no deadlineHeader');
-  } else if (!isToken(deadlineHeader)) {
-    throw new TypeError(`upstream: timeouts: deadlineHeader: ${JSON.stringify(deadlineHeader)} is no field name`);
+/** Throws `TypeError` on what cannot work. */
+export function checkDeadlineHeader({ deadlineHeader, deadlineTrusted }: Partial<UpstreamTimeouts>): void {
+  const name = deadlineHeader ?? null;
+  if (name === null && deadlineTrusted === true) {
+    throw new TypeError('upstream.timeouts: deadlineTrusted: there is no deadlineHeader');
+  }
+  if (name !== null && !isToken(name)) {
+    throw new TypeError(`upstream.timeouts: deadlineHeader: ${JSON.stringify(name)} is no field name`);
   }
 }
 

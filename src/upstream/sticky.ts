@@ -60,8 +60,7 @@ export class Sticky {
   remove(endpoint: Endpoint): void {
     const token = this.tokens.get(endpoint);
     this.tokens.delete(endpoint);
-    // Its successor at the same place has the same.
-    if (token !== undefined && this.byToken.get(token) === endpoint) this.byToken.delete(token);
+    if (token !== undefined) this.byToken.delete(token);
   }
 
   /** Where the client belongs; `null` when it comes for the first time, or that endpoint is gone. */

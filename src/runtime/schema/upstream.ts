@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { TLS_VERSIONS } from '../../transport/tls/options.ts';
 import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../../transport/upstream-tls.ts';
+import { BALANCE_DEFAULTS, WEIGHTED, WEIGHTS_NEEDED } from '../../upstream/balance.ts';
 import type { EndpointTraits } from '../../upstream/endpoint.ts';
 import { endpointAddress } from '../../upstream/endpoint-address.ts';
 import {
+  checkDeadlineHeader,
   checkPool,
   POOL_DEFAULTS,
   type PoolOptions,
@@ -162,7 +164,10 @@ export const upstream = z
       z.array(layer),
       'What every request to it passes through, whichever route it came by; outermost first.',
     ),
-    timeouts: setting(z.strictObject(timeouts), 'How long its servers may take. `null` turns a timeout off.'),
+    timeouts: setting(
+      consistent(z.strictObject(timeouts), checkDeadlineHeader),
+      'How long its servers may take. `null` turns a timeout off.',
+    ),
     health: setting(health, 'By what an endpoint is known to be well. Off when absent: it always is.'),
     breaker: setting(
       breaker,
@@ -178,5 +183,11 @@ export const upstream = z
     ),
     spill: setting(spill, 'When traffic spills over between tiers and zones.'),
     zone: setting(z.string(), 'The zone that we are in: its endpoints are preferred. Default: none.'),
+  })
+  .superRefine(({ balance: chosen = 'round-robin', slowStart: wanted }, context) => {
+    const { policy } = typeof chosen === 'string' ? { policy: chosen } : { ...BALANCE_DEFAULTS, ...chosen };
+    if (wanted === undefined || WEIGHTED.has(policy)) return;
+    const params = { whole: true };
+    context.addIssue({ code: 'custom', path: ['slowStart'], message: WEIGHTS_NEEDED, params });
   })
   .meta({ description: 'Servers that answer the same requests.' });
