@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { caddyConfiguration } from './configurations/caddy.ts';
 import { haproxyConfiguration } from './configurations/haproxy.ts';
 import { nginxConfiguration, originConfiguration } from './configurations/nginx.ts';
-import { sluiceConfiguration } from './configurations/sluice.ts';
+import { type SluiceVariant, sluiceConfiguration } from './configurations/sluice.ts';
 import { type Job, write } from './job.ts';
 import type { Site } from './sites.ts';
 import type { Wire } from './wire.ts';
@@ -53,11 +53,11 @@ const packaged = (folder: string) => () => {
   }
 };
 
-const sluice = (accessLog: boolean) => (job: Job) => [
+const sluice = (variant: SluiceVariant) => (job: Job) => [
   process.execPath,
   join(ROOT, 'src/cli.ts'),
   'run',
-  write(job, 'sluice.yaml', sluiceConfiguration(job, accessLog)),
+  write(job, 'sluice.yaml', sluiceConfiguration(job, variant)),
 ];
 
 const nginx = (configuration: string, job: Job) => [
@@ -74,8 +74,17 @@ const logging = { sites: [], wires: [], originWires: [] } as const;
 
 /** Everybody. Ratios are to the first one of a scenario. */
 export const PEERS: readonly Peer[] = [
-  { name: 'sluice', ...proxies, originWires: ['http', 'h2c'], version: packaged('.'), command: sluice(false) },
-  { name: 'sluice-access-log', ...logging, version: packaged('.'), command: sluice(true) },
+  { name: 'sluice', ...proxies, originWires: ['http', 'h2c'], version: packaged('.'), command: sluice({}) },
+  { name: 'sluice-access-log', ...logging, version: packaged('.'), command: sluice({ accessLog: true }) },
+  { name: 'sluice-policies', ...logging, version: packaged('.'), command: sluice({ policies: true }) },
+  ...[10, 100, 1000].map(
+    (endpointCount): Peer => ({
+      name: `sluice-${endpointCount}-endpoints`,
+      ...logging,
+      version: packaged('.'),
+      command: sluice({ endpointCount }),
+    }),
+  ),
   {
     name: 'sluice-library',
     sites: [...library.sites, 'proxy'],

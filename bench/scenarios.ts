@@ -153,6 +153,20 @@ export const SCENARIOS: readonly Scenario[] = [
     hello,
     { originWire: 'h2c' },
   ),
+  scenario(
+    'proxy-policies',
+    'The proxy with nothing on, and with probes, ejection, breaker, retries, a rate limit and an adaptive concurrency limit.',
+    'proxy',
+    hello,
+    { peers: ['sluice', 'sluice-policies'] },
+  ),
+  scenario(
+    'proxy-endpoints',
+    'The proxy before 1, 10, 100 and 1,000 endpoints, all of them the same nginx.',
+    'proxy',
+    hello,
+    { peers: ['sluice', 'sluice-10-endpoints', 'sluice-100-endpoints', 'sluice-1000-endpoints'] },
+  ),
   scenario('access-log', 'The 13-byte answer with a line in an access log for each, and without.', 'hello', hello, {
     peers: ['sluice', 'sluice-access-log', 'nginx', 'nginx-access-log'],
   }),

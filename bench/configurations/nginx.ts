@@ -15,16 +15,17 @@ const LISTEN: Readonly<Record<Wire, string>> = { http: '', https: 'ssl', h2: 'ss
 /** nginx with one worker. */
 export function nginxConfiguration(job: Job, accessLog: boolean): string {
   const location = job.site === 'large' || job.site === 'proxy' ? LOCATIONS[job.site] : LOCATIONS.hello;
-  return nginxWith(job, accessLog, [location]);
+  return nginxWith(job, accessLog, [location], '127.0.0.1');
 }
 
 /** The server behind the proxies: nginx, with `hello` and `large`. */
 export function originConfiguration(job: Job): string {
   const { hello, large } = LOCATIONS;
-  return nginxWith(job, false, [hello, large.replace('location /', `location = ${LARGE_PATH}`)]);
+  // Under every address of the loopback network, so that it can be many endpoints.
+  return nginxWith(job, false, [hello, large.replace('location /', `location = ${LARGE_PATH}`)], '0.0.0.0');
 }
 
-function nginxWith(job: Job, accessLog: boolean, locations: readonly string[]): string {
+function nginxWith(job: Job, accessLog: boolean, locations: readonly string[], host: string): string {
   const { site, wire, port, origin, folder, certificate } = job;
   write(job, LARGE_PATH, LARGE);
   // Without this the worker cannot read the folder when the benchmark runs as root; otherwise nginx refuses the line.
@@ -50,7 +51,7 @@ http {
   ${temporary.join(' ')}
   ${upstream}
   server {
-    listen 127.0.0.1:${port} ${LISTEN[wire]} backlog=4096; root ${folder};
+    listen ${host}:${port} ${LISTEN[wire]} backlog=4096; root ${folder};
     ${tls}
     ${locations.join('\n    ')}
   }

@@ -9,8 +9,33 @@ const PROTOCOLS: Readonly<Record<Wire, readonly string[]>> = {
   h2c: ['h2'],
 };
 
+/** How a Sluice is set up beyond what its job says. */
+export interface SluiceVariant {
+  readonly accessLog?: boolean;
+  /** Every policy that a proxy can have, with limits that are not reached. */
+  readonly policies?: boolean;
+  /** The origin under so many addresses of the loopback network; default 1. */
+  readonly endpointCount?: number;
+}
+
+const POLICIES = {
+  balance: 'least-loaded',
+  health: { active: { path: '/', intervalMs: 1000 }, passive: { failureCount: 5, failureRatio: 0.5 } },
+  breaker: { failureRatio: 0.5, slowCallMs: 1000 },
+  retry: { attemptMaxCount: 3, budgetRatio: 0.2 },
+} as const;
+
+const LIMITS = [
+  { rateLimit: { requestsPerSec: 10_000_000, burstCount: 1_000_000, key: 'client-ip' } },
+  { concurrencyLimit: { adaptive: 'vegas', requestMaxCount: 10_000 } },
+] as const;
+
+/** The loopback network has sixteen million addresses. */
+const loopback = (index: number): string => `127.0.${index >> 8}.${(index & 0xff) + 1}`;
+
 /** Sluice's own. JSON is YAML too. */
-export function sluiceConfiguration(job: Job, accessLog: boolean): string {
+export function sluiceConfiguration(job: Job, variant: SluiceVariant = {}): string {
+  const { accessLog = false, policies = false, endpointCount = 1 } = variant;
   const { site, wire, port, origin, certificate } = job;
   const { cert, key } = certificate;
   const listener = {
@@ -21,9 +46,12 @@ export function sluiceConfiguration(job: Job, accessLog: boolean): string {
   };
   const upstream = {
     name: 'origin',
-    endpoints: [{ url: `http://127.0.0.1:${origin.port}` }],
+    endpoints: Array.from({ length: endpointCount }, (_, index) => ({
+      url: `http://${loopback(index)}:${origin.port}`,
+    })),
     pool: { connectionMaxCount: IN_FLIGHT_MAX_COUNT },
     ...(origin.wire === 'h2c' ? { protocol: 'h2' } : {}),
+    ...(policies ? { ...POLICIES, timeouts: { totalMs: 30_000 } } : {}),
   };
   const headers = { 'content-type': 'text/plain' };
   const route =
@@ -32,7 +60,7 @@ export function sluiceConfiguration(job: Job, accessLog: boolean): string {
       : { respond: { status: 200, headers, body: site === 'large' ? LARGE : HELLO } };
   return JSON.stringify({
     listeners: [listener],
-    routes: [{ match: { path: '/*' }, ...route }],
+    routes: [{ match: { path: '/*' }, ...(policies ? { layers: LIMITS } : {}), ...route }],
     ...(accessLog ? { logs: { access: true } } : {}),
     ...(site === 'proxy' ? { upstreams: [upstream] } : {}),
   });

@@ -138,9 +138,16 @@ function hostIn(lines: readonly FieldLine[], from: number): string {
   return line !== undefined && isAuthority(line.value) ? line.value : '';
 }
 
-/** Whether two messages have the very same regular lines: entries of the tables are the same objects each time. */
+/**
+ * Whether two messages have the same regular lines. Those that the tables have are the same objects each time; what a
+ * client never puts there, such as credentials, has to be compared.
+ */
 function sameLines(a: readonly FieldLine[], aFrom: number, b: readonly FieldLine[], bFrom: number): boolean {
   if (a.length - aFrom !== b.length - bFrom) return false;
-  for (let i = b.length - bFrom - 1; i >= 0; i -= 1) if (a[aFrom + i] !== b[bFrom + i]) return false;
+  for (let i = b.length - bFrom - 1; i >= 0; i -= 1) {
+    const one = a[aFrom + i];
+    const other = b[bFrom + i];
+    if (one !== other && (one?.name !== other?.name || one?.value !== other?.value)) return false;
+  }
   return true;
 }
