@@ -31,7 +31,7 @@ const LIMITS = [
 ] as const;
 
 /** The loopback network has sixteen million addresses. */
-const loopback = (index: number): string => `127.0.${index >> 8}.${(index & 0xff) + 1}`;
+const loopback = (index: number): string => `127.0.${Math.floor(index / 250)}.${(index % 250) + 1}`;
 
 /** Sluice's own. JSON is YAML too. */
 export function sluiceConfiguration(job: Job, variant: SluiceVariant = {}): string {
