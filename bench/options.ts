@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { chosen } from '../tools/chosen.ts';
 import { PEERS, type Peer } from './peers.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
 
@@ -54,19 +55,6 @@ export function readOptions(args: string[]): Options {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
     process.exit(2);
   }
-}
-
-function chosen<Named extends { readonly name: string }>(
-  what: string,
-  all: readonly Named[],
-  names: string | undefined,
-): readonly Named[] {
-  if (names === undefined) return all;
-  return names.split(',').map((name) => {
-    const found = all.find((one) => one.name === name);
-    if (found === undefined) throw new Error(`there is no ${what} ${name}`);
-    return found;
-  });
 }
 
 function wholeNumber(option: string, text: string, max: number): number {

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { chosen } from '../tools/chosen.ts';
 import { POLICIES, type Policy } from './policies.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
 
@@ -56,17 +57,4 @@ export function readOptions(args: string[]): Options {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
     process.exit(2);
   }
-}
-
-function chosen<Named extends { readonly name: string }>(
-  what: string,
-  all: readonly Named[],
-  names: string | undefined,
-): readonly Named[] {
-  if (names === undefined) return all;
-  return names.split(',').map((name) => {
-    const found = all.find((one) => one.name === name);
-    if (found === undefined) throw new Error(`there is no ${what} ${name}`);
-    return found;
-  });
 }

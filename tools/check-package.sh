@@ -16,7 +16,7 @@ publint run --strict "$tarball"
 mkdir "$folder/consumer"
 cd "$folder/consumer"
 echo '{ "private": true, "type": "module" }' >package.json
-npm install --silent --no-audit --no-fund --engine-strict=false "$tarball"
+npm install --silent --prefer-offline --no-audit --no-fund --engine-strict=false "$tarball"
 
 version=$(node -p "require('$root/package.json').version")
 printed=$(./node_modules/.bin/sluice --version)
