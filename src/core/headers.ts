@@ -19,6 +19,8 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'http2-settings',
 ]);
 
+const NO_NAMES: readonly string[] = [];
+
 /** What a program may give as headers: pairs (a `Headers` is such an iterable) or a record. */
 export type HeaderSource =
   | HeaderFields
@@ -40,6 +42,9 @@ export class HeaderFields implements Iterable<[string, string]> {
   private pairForm: readonly string[] | null;
   private names: readonly string[] | null = null;
   private forwardable: HeaderFields | null = null;
+  /** What these begin with, where they were made by `followedBy`, and the names of the lines after that. */
+  private base: HeaderFields | null = null;
+  private addedNames: readonly string[] = NO_NAMES;
 
   private constructor(text: string | null, pairs: readonly string[] | null) {
     this.textForm = text;
@@ -92,6 +97,7 @@ export class HeaderFields implements Iterable<[string, string]> {
   /** The value; repeated lines are joined with `, ` (RFC 9110 §5.3), cookies with `; `. `null` when absent. */
   get(name: string): string | null {
     const wanted = name.toLowerCase();
+    if (this.base !== null && !this.addedNames.includes(wanted)) return this.base.get(wanted);
     const names = this.lowerNames();
     const first = names.indexOf(wanted);
     if (first === -1) return null;
@@ -116,7 +122,9 @@ export class HeaderFields implements Iterable<[string, string]> {
   }
 
   has(name: string): boolean {
-    return this.lowerNames().includes(name.toLowerCase());
+    const wanted = name.toLowerCase();
+    if (this.base !== null && !this.addedNames.includes(wanted)) return this.base.has(wanted);
+    return this.lowerNames().includes(wanted);
   }
 
   /** Whether a comma-separated list field contains this token, in any case (RFC 9110 §5.6.1). */
@@ -136,6 +144,17 @@ export class HeaderFields implements Iterable<[string, string]> {
     return HeaderFields.from([...this.lines(), [name, value]]);
   }
 
+  /**
+   * These fields and more lines after them, which are valid, end-to-end and have these names (in lower case). What is
+   * known of these fields is not found out anew: meant for lines that differ from answer to answer.
+   */
+  followedBy(names: readonly string[], lines: string): HeaderFields {
+    const all = new HeaderFields(this.text + lines, null);
+    all.base = this;
+    all.addedNames = names;
+    return all;
+  }
+
   /** These fields without the named ones (lower-case names). */
   without(names: ReadonlySet<string>): HeaderFields {
     const kept: string[] = [];
@@ -149,6 +168,11 @@ export class HeaderFields implements Iterable<[string, string]> {
 
   /** What an intermediary may pass on: without hop-by-hop fields and those that `connection` names. Made once. */
   get endToEnd(): HeaderFields {
+    if (this.forwardable === null && this.base !== null) {
+      const { addedNames, base, text } = this;
+      const kept = base.endToEnd;
+      this.forwardable = kept === base ? this : kept.followedBy(addedNames, text.slice(base.text.length));
+    }
     if (this.forwardable === null) {
       const connection = this.get('connection');
       const named = connection === null ? HOP_BY_HOP : new Set([...HOP_BY_HOP, ...listTokens(connection)]);

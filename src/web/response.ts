@@ -18,9 +18,9 @@ export function withHeader(response: HttpResponse, name: string, value: string):
   return { status, headers: HeaderFields.from(response.headers).with(name, value), body, trailers, takeover, onDrain };
 }
 
-/** The response with more header lines, each ended by CRLF and known to be valid. It is a new one, as above. */
-export function withLines(response: HttpResponse, lines: string): HttpResponse {
+/** The response with more header lines (see `HeaderFields.followedBy`). It is a new one, as above. */
+export function withLines(response: HttpResponse, names: readonly string[], lines: string): HttpResponse {
   const { status, body, trailers, takeover, onDrain } = response;
-  const headers = HeaderFields.fromText(HeaderFields.from(response.headers).text + lines);
+  const headers = HeaderFields.from(response.headers).followedBy(names, lines);
   return { status, headers, body, trailers, takeover, onDrain };
 }

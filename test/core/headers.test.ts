@@ -40,6 +40,26 @@ test('text and pairs are two forms of the same fields', () => {
   );
 });
 
+test('fields that are followed by lines read as if they had been made of all of them', () => {
+  const tail = 'x-one: 3\r\nRateLimit: "a";r=1\r\n';
+  const bases = ['', 'a: 1\r\nX-One: 2\r\n', 'connection: x-two\r\nx-two: 1\r\nkeep-alive: 5\r\nb: 2\r\n'];
+  for (const base of bases) {
+    const longer = HeaderFields.fromText(base).followedBy(['x-one', 'ratelimit'], tail);
+    const made = HeaderFields.fromText(base + tail);
+    for (const fields of [longer, longer.followedBy(['c'], 'c: 4\r\n')]) {
+      const same = fields === longer ? made : HeaderFields.fromText(`${base}${tail}c: 4\r\n`);
+      assert.equal(fields.text, same.text);
+      assert.deepEqual([...fields], [...same]);
+      assert.equal(fields.endToEnd.text, same.endToEnd.text);
+      for (const name of ['a', 'X-ONE', 'x-two', 'ratelimit', 'c', 'absent']) {
+        assert.equal(fields.get(name), same.get(name), name);
+        assert.equal(fields.has(name), same.has(name), name);
+        assert.deepEqual(fields.getAll(name), same.getAll(name), name);
+      }
+    }
+  }
+});
+
 test('sources are records, pairs, Headers and fields; undefined values are left out', () => {
   const record = HeaderFields.from({ a: '1', n: 2, list: ['x', 'y'], none: undefined });
   assert.deepEqual(record.pairs, ['a', '1', 'n', '2', 'list', 'x', 'list', 'y']);

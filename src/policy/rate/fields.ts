@@ -4,21 +4,30 @@ import type { RateDecision, RateLimit } from './limit.ts';
 const INTEGER_MAX = 999_999_999_999_999;
 
 /**
- * A limit as a member of `ratelimit-policy` (draft-ietf-httpapi-ratelimit-headers-11 §3): `"api";q=50;w=1`. Join the
- * members of several limits with `, `. Throws `TypeError` for a name that is not printable ASCII.
+ * What a limit is called in both fields, as a string of a structured field (RFC 9651 §3.3.3). Throws `TypeError` for a
+ * name that is not printable ASCII.
  */
-export function rateLimitPolicyField(name: string, limit: RateLimit): string {
-  return `${quoted(name)};q=${integer(limit.quotaCount)};w=${integer(wholeSeconds(limit.windowMs))}`;
+export function rateLimitLabel(name: string): string {
+  if (!/^[ -~]*$/.test(name)) throw new TypeError(`rate limit name: ${JSON.stringify(name)} is not printable ASCII`);
+  return `"${name.replace(/["\\]/g, '\\$&')}"`;
+}
+
+/**
+ * A limit as a member of `ratelimit-policy` (draft-ietf-httpapi-ratelimit-headers-11 §3): `"api";q=50;w=1`. Join the
+ * members of several limits with `, `.
+ */
+export function rateLimitPolicyField(label: string, limit: RateLimit): string {
+  return `${label};q=${integer(limit.quotaCount)};w=${integer(wholeSeconds(limit.windowMs))}`;
 }
 
 /**
  * What is left of a limit as a member of `ratelimit` (§4 there): `"api";r=49;t=1`. `t` is when the whole quota is back; for a
  * refused request when it may come again, as `retry-after` must not be earlier (§6). Left out when nothing is used.
  */
-export function rateLimitField(name: string, decision: Readonly<RateDecision>): string {
+export function rateLimitField(label: string, decision: Readonly<RateDecision>): string {
   const effectiveMs = decision.admitted ? decision.resetMs : Math.min(decision.resetMs, decision.retryAfterMs);
   const window = effectiveMs > 0 ? `;t=${integer(wholeSeconds(effectiveMs))}` : '';
-  return `${quoted(name)};r=${integer(decision.remainingCount)}${window}`;
+  return `${label};r=${integer(decision.remainingCount)}${window}`;
 }
 
 /** `retry-after` in whole seconds, never too early (RFC 9110 §10.2.3); `null` when waiting does not help. */
@@ -33,10 +42,4 @@ function wholeSeconds(timeMs: number): number {
 
 function integer(value: number): number {
   return Math.min(INTEGER_MAX, Math.max(0, value));
-}
-
-/** A string of a structured field (RFC 9651 §3.3.3). */
-function quoted(text: string): string {
-  if (!/^[ -~]*$/.test(text)) throw new TypeError(`rate limit name: ${JSON.stringify(text)} is not printable ASCII`);
-  return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }

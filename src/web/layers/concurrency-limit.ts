@@ -19,7 +19,7 @@ import {
 import { ConcurrencyQueue } from './concurrency-queue.ts';
 import { overloadRefusal } from './refusal.ts';
 import { classReader } from './shed-class.ts';
-import { endsWithHead, outcomeOf, outcomeOfError, Visit, type VisitOwner } from './visit.ts';
+import { outcomeOfError, Visit, type VisitOwner } from './visit.ts';
 import type { Waiting } from './waiting.ts';
 
 const admits = channel('limit:admit');
@@ -100,11 +100,15 @@ class Places implements VisitOwner {
     return typeof place === 'string' ? this.refuse(request, place, shedClass) : this.wait(request, inner, place);
   }
 
-  leave(rttMs: number, outcome: ConcurrencyOutcome): void {
+  now(): number {
+    return this.learns ? this.clock.now() : 0;
+  }
+
+  leave(rttMs: number, outcome: ConcurrencyOutcome, nowMs: number): void {
     if (!this.learns) this.limiter.release(0, 'ignored', 0);
     else {
       const before = this.limiter.limitCount;
-      this.limiter.release(rttMs, outcome, this.clock.now());
+      this.limiter.release(rttMs, outcome, nowMs);
       const { limitCount } = this.limiter;
       if (limitCount !== before && changes.heard) changes.publish({ name: this.options.name, limitCount });
     }
@@ -137,7 +141,7 @@ class Places implements VisitOwner {
     if (end instanceof Failure) throw end;
     if (end !== 'turn') return this.refuse(request, end, waiting.tenant);
     if (waiting.failure !== null) {
-      this.leave(0, 'ignored');
+      this.leave(0, 'ignored', this.now());
       throw waiting.failure;
     }
     if (admits.heard) this.tellAdmitted(request, waiting.tenant, this.clock.now() - waiting.sinceMs);
@@ -145,22 +149,19 @@ class Places implements VisitOwner {
   }
 
   private run(request: HttpRequest, inner: Handler): Answer {
-    const sinceMs = this.learns ? this.clock.now() : 0;
+    const sinceMs = this.now();
     let answer: Answer;
     try {
       answer = inner(request);
     } catch (error) {
-      this.leave(this.sinceMs(sinceMs), outcomeOfError(error));
+      const nowMs = this.now();
+      this.leave(nowMs - sinceMs, outcomeOfError(error), nowMs);
       throw error;
     }
-    if (answer instanceof Promise) return new Visit(this, request, sinceMs).follow(answer);
-    if (endsWithHead(answer)) this.leave(this.sinceMs(sinceMs), outcomeOf(answer));
-    else new Visit(this, request, sinceMs).end(answer);
+    const visit = new Visit(this, request, sinceMs);
+    if (answer instanceof Promise) return visit.follow(answer);
+    visit.end(answer);
     return answer;
-  }
-
-  private sinceMs(sinceMs: number): number {
-    return this.learns ? this.clock.now() - sinceMs : 0;
   }
 
   private refuse(request: HttpRequest, reason: LimitReason, key: string): HttpResponse {

@@ -11,7 +11,7 @@ import {
   type RateAlgorithm,
   type RateAlgorithmOptions,
 } from '../../policy/rate/algorithms.ts';
-import { rateLimitField, rateLimitPolicyField } from '../../policy/rate/fields.ts';
+import { rateLimitField, rateLimitLabel, rateLimitPolicyField } from '../../policy/rate/fields.ts';
 import { KEYED_RATE_DEFAULTS, KeyedRate } from '../../policy/rate/keyed-rate.ts';
 import type { RateDecision, RateLimit } from '../../policy/rate/limit.ts';
 import { type Answer, mapAnswer, withLines } from '../response.ts';
@@ -61,6 +61,8 @@ export const RATE_LIMIT_DEFAULTS: Readonly<RateLimitOptions> = {
 const admits = channel('limit:admit');
 const refuses = channel('limit:refuse');
 
+const FIELD_NAMES = ['ratelimit-policy', 'ratelimit'] as const;
+
 /** The algorithm of these options. Throws `TypeError` for wrong options, those of other algorithms among them. */
 export function rateAlgorithm(given: Partial<RateLimitOptions> = {}): RateLimit {
   const options = withDefaults('rateLimit', RATE_LIMIT_DEFAULTS, given);
@@ -101,14 +103,17 @@ class RateLimiter {
   private readonly options: RateLimitOptions;
   private readonly store: RateStore;
   private readonly keyOf: (request: HttpRequest) => string | null;
-  private readonly policyLine: string;
+  /** The lines of an answer up to what differs from one to the next. */
+  private readonly linesBegin: string;
+  private readonly label: string;
 
   constructor(given?: Partial<RateLimitOptions>) {
     const limit = rateAlgorithm(given);
     this.options = withDefaults('rateLimit', RATE_LIMIT_DEFAULTS, given);
     const { key, name, keyMaxCount, store } = this.options;
     this.keyOf = keyReader(key, new ClientKeys(this.options));
-    this.policyLine = `ratelimit-policy: ${rateLimitPolicyField(name, limit)}\r\n`;
+    this.label = rateLimitLabel(name);
+    this.linesBegin = `ratelimit-policy: ${rateLimitPolicyField(this.label, limit)}\r\nratelimit: `;
     this.store = store === null ? new KeyedRate(limit, Math.random, { keyMaxCount }) : store(limit);
   }
 
@@ -124,7 +129,7 @@ class RateLimiter {
   private obey(decision: Readonly<RateDecision>, key: string, request: HttpRequest, inner: Handler): Answer {
     const { name, headers } = this.options;
     const { waitMs, retryAfterMs } = decision;
-    const lines = headers ? `${this.policyLine}ratelimit: ${rateLimitField(name, decision)}\r\n` : '';
+    const lines = headers ? `${this.linesBegin}${rateLimitField(this.label, decision)}\r\n` : '';
     if (!decision.admitted) {
       if (refuses.heard)
         refuses.publish({ layer: 'rateLimit', name, requestId: request.id, key, reason: 'rate', retryAfterMs });
@@ -132,7 +137,7 @@ class RateLimiter {
     }
     if (admits.heard) admits.publish({ layer: 'rateLimit', name, requestId: request.id, key, waitMs });
     const answer = waitMs > 0 ? this.wait(request, waitMs).then(() => inner(request)) : inner(request);
-    return headers ? mapAnswer(answer, (response) => withLines(response, lines)) : answer;
+    return headers ? mapAnswer(answer, (response) => withLines(response, FIELD_NAMES, lines)) : answer;
   }
 
   /** Rejects when the request ends before its turn. */

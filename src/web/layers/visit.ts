@@ -7,10 +7,12 @@ import type { ConcurrencyOutcome } from '../../policy/concurrency/limiter.ts';
 /** Where a visit comes from and goes back to. */
 export interface VisitOwner {
   readonly clock: Clock;
+  /** The time, where it matters how long requests take; else 0. */
+  now(): number;
   /** How long a handler that goes on for nobody keeps its place; `null` is until it has ended. */
   readonly abandonMs: number | null;
-  /** A request gives its place back; called once for each. */
-  leave(rttMs: number, outcome: ConcurrencyOutcome): void;
+  /** A request gives its place back, `nowMs` by `now()`; called once for each. */
+  leave(rttMs: number, outcome: ConcurrencyOutcome, nowMs: number): void;
 }
 
 /** One admitted request whose answer takes time. It leaves exactly once, whatever happens. */
@@ -29,28 +31,27 @@ export class Visit {
   }
 
   /** Follows a handler that has not answered yet. */
-  async follow(answer: Promise<HttpResponse>): Promise<HttpResponse> {
+  follow(answer: Promise<HttpResponse>): Promise<HttpResponse> {
     this.request.onAbort((failure) => this.abort(failure));
-    try {
-      const response = await answer;
-      this.end(response);
-      return response;
-    } catch (error) {
-      this.leave(this.rttMs(), this.failure === null ? outcomeOfError(error) : outcomeOfAbort(this.failure));
-      throw error;
-    }
+    return answer.then(
+      (response) => {
+        this.end(response);
+        return response;
+      },
+      (error: unknown) => {
+        this.leaveNow(this.failure === null ? outcomeOfError(error) : outcomeOfAbort(this.failure));
+        throw error;
+      },
+    );
   }
 
   /** The answer is there; the visit ends with it, or with its body where that is still to come. */
   end(response: HttpResponse): void {
-    const rttMs = this.rttMs();
+    const nowMs = this.owner.now();
+    const rttMs = nowMs - this.sinceMs;
     const outcome = this.failure === null ? outcomeOf(response) : outcomeOfAbort(this.failure);
-    if (endsWithHead(response)) this.leave(rttMs, outcome);
-    else this.request.onDone(() => this.leave(rttMs, outcome));
-  }
-
-  private rttMs(): number {
-    return this.owner.clock.now() - this.sinceMs;
+    if (endsWithHead(response)) this.leave(rttMs, outcome, nowMs);
+    else this.request.onDone(() => this.leave(rttMs, outcome, this.owner.now()));
   }
 
   /** The request has ended early, and its handler was told so. Usually it ends at once; one that does not is waited for. */
@@ -59,14 +60,19 @@ export class Visit {
     const { abandonMs, clock } = this.owner;
     if (this.left || abandonMs === null) return;
     // Not `after`: a handler that hangs must not keep the process alive.
-    this.patience = clock.every(abandonMs, () => this.leave(this.rttMs(), outcomeOfAbort(failure)));
+    this.patience = clock.every(abandonMs, () => this.leaveNow(outcomeOfAbort(failure)));
   }
 
-  private leave(rttMs: number, outcome: ConcurrencyOutcome): void {
+  private leaveNow(outcome: ConcurrencyOutcome): void {
+    const nowMs = this.owner.now();
+    this.leave(nowMs - this.sinceMs, outcome, nowMs);
+  }
+
+  private leave(rttMs: number, outcome: ConcurrencyOutcome, nowMs: number): void {
     this.patience?.cancel();
     if (this.left) return;
     this.left = true;
-    this.owner.leave(rttMs, outcome);
+    this.owner.leave(rttMs, outcome, nowMs);
   }
 }
 

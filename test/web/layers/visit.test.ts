@@ -12,7 +12,12 @@ function visit() {
   const clock = new ManualClock();
   const left: (readonly [rttMs: number, outcome: string])[] = [];
   const exchange = new FakeExchange();
-  const owner = { clock, abandonMs: 100, leave: (rttMs: number, outcome: string) => void left.push([rttMs, outcome]) };
+  const owner = {
+    clock,
+    abandonMs: 100,
+    now: () => clock.now(),
+    leave: (rttMs: number, outcome: string) => void left.push([rttMs, outcome]),
+  };
   return { clock, left, exchange, visit: new Visit(owner, makeRequest('GET', '/', { exchange }), clock.now()) };
 }
 
