@@ -14,8 +14,17 @@ export {
   type ResponseBody,
   type Takeover,
 } from './core/message.ts';
+export {
+  METRICS,
+  type Measure,
+  type Measured,
+  type MetricKind,
+  type MetricLabels,
+  type MetricName,
+} from './core/metrics.ts';
 export { HttpRequest } from './core/request.ts';
 export type { CloseReason, Connection, ConnectionRunner, ConnectionWork } from './core/runner.ts';
+export { metrics } from './ops/metrics.ts';
 export type { BalanceName } from './policy/balance/balancer.ts';
 export type { BreakerOptions, BreakerState } from './policy/breaker.ts';
 export type { OutlierOptions } from './policy/outlier.ts';
@@ -65,7 +74,13 @@ export { type BodyLimitOptions, bodyLimit } from './web/layers/body-limit.ts';
 export { type ConcurrencyLimit, type ConcurrencyStatus, concurrencyLimit } from './web/layers/concurrency-limit.ts';
 export type { ConcurrencyLimitOptions, QueueCodelOptions } from './web/layers/concurrency-options.ts';
 export { type LoadShedding, type LoadSheddingOptions, loadShedding } from './web/layers/load-shedding.ts';
-export { type RateLimitOptions, type RateStore, rateLimit } from './web/layers/rate-limit.ts';
+export {
+  type RateLimiting,
+  type RateLimitOptions,
+  type RateLimitStatus,
+  type RateStore,
+  rateLimit,
+} from './web/layers/rate-limit.ts';
 export { type RequestIdOptions, requestId } from './web/layers/request-id.ts';
 export type { KeySource } from './web/layers/request-key.ts';
 export { type TimeoutOptions, timeout } from './web/layers/timeout.ts';

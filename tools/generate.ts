@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { configJsonSchema } from '../src/runtime/schema.ts';
 import { configPage } from './config-page.ts';
 import { failuresPage } from './failures-page.ts';
+import { metricsPage } from './metrics-page.ts';
 
 /** A committed file that is made from the code. */
 interface Output {
@@ -14,6 +15,7 @@ interface Output {
 /** Every generated file. `test/architecture/generated.test.ts` fails when a committed one is out of date. */
 export const OUTPUTS: readonly Output[] = [
   { path: 'docs/failures.md', make: failuresPage },
+  { path: 'docs/metrics.md', make: metricsPage },
   { path: 'docs/config.md', make: configPage },
   { path: 'config.schema.json', make: configJsonSchema },
 ];

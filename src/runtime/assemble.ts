@@ -1,4 +1,4 @@
-import { type Handler, type Layer, withBodyMode } from '../core/handler.ts';
+import { type Handler, withBodyMode } from '../core/handler.ts';
 import { HeaderFields } from '../core/headers.ts';
 import type { HttpResponse } from '../core/message.ts';
 import type { Log } from '../ops/log.ts';
@@ -10,7 +10,7 @@ import { type MatchedRoute, matchRoutes } from '../web/predicate.ts';
 import { reply } from '../web/reply.ts';
 import type { LoadedConfig } from './config.ts';
 import { absolute } from './folder.ts';
-import { accessLayer, LayerMaker } from './layers.ts';
+import { accessLayer, LayerMaker, type Limit, type Place } from './layers.ts';
 import { checkCertificates, inFolder } from './listener-tls.ts';
 import { readLocation } from './location.ts';
 import { ConfigError } from './problem.ts';
@@ -26,8 +26,8 @@ export interface Assembly {
   readonly handlers: Readonly<Record<string, Handler>>;
   readonly listeners: readonly ListenerOptions[];
   readonly upstreams: ReadonlyMap<string, AssembledUpstream>;
-  /** Layers that count, by their place and settings. */
-  readonly counting: ReadonlyMap<string, Layer>;
+  /** Layers that decide and count, by their place and settings. */
+  readonly limits: ReadonlyMap<string, Limit>;
   /** What is suspicious but works. */
   readonly warnings: readonly string[];
   /** It is in force from now on: upstreams that are carried over get their new endpoints. Once. */
@@ -53,7 +53,7 @@ export function assemble(loaded: LoadedConfig, log: Log, previous: Assembly | nu
 
 function build(loaded: LoadedConfig, log: Log, previous: Assembly | null): Assembly {
   const { config, folder } = loaded;
-  const layers = new LayerMaker(log, previous?.counting ?? new Map());
+  const layers = new LayerMaker(log, previous?.limits ?? new Map());
   const upstreams = new UpstreamSet(config.upstreams ?? [], folder, layers, previous?.upstreams);
   try {
     return around(upstreams, layers, loaded, log, previous);
@@ -95,7 +95,7 @@ function around(
     handlers,
     listeners,
     upstreams,
-    counting: layers.counting,
+    limits: layers.limits,
     warnings,
     goLive: () => set.goLive(),
     discard: () => set.discard(),
@@ -121,8 +121,13 @@ function listenerHandler(name: string, routes: readonly MatchedRoute[], config: 
 function routeHandler(route: RouteConfig, upstreams: Upstreams, maker: LayerMaker): Handler {
   const answer = routeAnswer(route, upstreams);
   const handler = route.body === undefined ? answer : withBodyMode(answer, route.body);
-  const layer = maker.stacked(route.layers, `route ${JSON.stringify(route.match ?? {})}`);
+  const layer = maker.stacked(route.layers, routePlace(route));
   return layer === null ? handler : layer(handler);
+}
+
+function routePlace({ match = {} }: RouteConfig): Place {
+  const { host = '', path = '/*', methods = [] } = match;
+  return { identity: `route ${JSON.stringify(match)}`, name: ['route', ...methods, `${host}${path}`].join(' ') };
 }
 
 function routeAnswer({ respond, redirect, proxy: passing }: RouteConfig, upstreams: Upstreams): Handler {

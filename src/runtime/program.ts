@@ -6,9 +6,11 @@ import type { DrainReport } from '../server/drain.ts';
 import { DRAIN_DEFAULTS } from '../server/options.ts';
 import { type Server, serve } from '../server/serve.ts';
 import { CertificateError } from '../transport/tls/certificate.ts';
+import { openAdmin } from './admin.ts';
 import { type Assembly, assemble, goneUpstreams } from './assemble.ts';
 import type { LoadedConfig } from './config.ts';
 import { ConfigError } from './problem.ts';
+import type { Config } from './schema.ts';
 import { followSignals } from './signals.ts';
 
 /** A program, from its configuration to its exit code. */
@@ -53,18 +55,17 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   }
 }
 
-type Listeners = LoadedConfig['config']['listeners'];
-
 /** The log line of a drain names this many of those who were cut off, and counts the rest. */
 const FORCED_SHOWN_COUNT = 20;
 
 class Program {
   private readonly options: ProgramOptions;
-  private readonly server: Server;
-  private assembly: Assembly;
+  readonly server: Server;
+  assembly: Assembly;
   private readonly log: Log;
-  /** What it has listened on since the start: reloads do not change that. */
-  private readonly listening: Listeners;
+  /** With what it has begun to listen: reloads do not change that. */
+  private readonly begun: Config;
+  private admin: Server | null = null;
   private stopLogging: () => void;
   private draining = false;
   private failed = false;
@@ -76,7 +77,7 @@ class Program {
     this.server = server;
     this.assembly = assembly;
     this.log = log;
-    this.listening = assembly.loaded.config.listeners;
+    this.begun = assembly.loaded.config;
     this.stopLogging = stopLogging;
   }
 
@@ -95,12 +96,17 @@ class Program {
     );
     const uncaught = (error: unknown): void => this.fail(error);
     process.on('uncaughtException', uncaught);
+    // Not before signals are heeded: it serves already.
+    this.admin = await this.openAdmin();
     const origins = this.server.listeners.map(origin);
-    for (const listener of this.server.listeners) notice(`listening on ${origin(listener)} (${listener.name})`);
+    for (const listener of [...this.server.listeners, ...(this.admin?.listeners ?? [])])
+      notice(`listening on ${origin(listener)} (${listener.name})`);
     this.options.ready?.(origins);
     const report = await ended;
     for (const { group } of this.assembly.upstreams.values()) group.close();
     await this.options.stopped?.();
+    // Until now it tells how the drain goes.
+    await this.admin?.close();
     this.write(report);
     this.stopLogging();
     await this.log.flush(FLUSH_MS);
@@ -109,6 +115,16 @@ class Program {
     const code = this.failed || report.outcome === 'forced' ? 1 : 0;
     setTimeout(() => process.exit(code), EXIT_MS).unref();
     return code;
+  }
+
+  private async openAdmin(): Promise<Server | null> {
+    try {
+      return await openAdmin(this.assembly.loaded, () => this);
+    } catch (error) {
+      await this.server.close();
+      for (const { group } of this.assembly.upstreams.values()) group.close();
+      throw error;
+    }
   }
 
   private drain(why: string): void {
@@ -144,7 +160,7 @@ class Program {
       this.stopLogging();
       this.log.configure(logSettings(loaded));
       this.stopLogging = logEvents(this.log);
-      if (needsRestart(this.listening, loaded.config.listeners))
+      if (needsRestart(this.begun, loaded.config))
         this.log.warn('reloaded, but the listeners have changed and need a restart');
       else this.log.info('reloaded');
     } catch (error) {
@@ -189,12 +205,11 @@ class Program {
 const logSettings = ({ config }: LoadedConfig) => ({ ...LOG_DEFAULTS, ...config.logs });
 
 /** All but what TLS is done with takes effect only when the listener is opened. */
-function needsRestart(before: Listeners, after: Listeners): boolean {
-  const [old, now] = [before, after].map((listeners) =>
-    inspect(
-      listeners.map((listener) => ({ ...listener, tls: listener.tls !== undefined })),
-      { depth: null },
-    ),
+function needsRestart(before: Config, after: Config): boolean {
+  const [old, now] = [before, after].map(({ listeners, admin }) =>
+    inspect([admin, ...listeners.map((listener) => ({ ...listener, tls: listener.tls !== undefined }))], {
+      depth: null,
+    }),
   );
   return old !== now;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { LOG_DEFAULTS, LOG_FORMATS, LOG_LEVELS } from '../ops/log.ts';
 import { DRAIN_DEFAULTS } from '../server/options.ts';
+import { admin } from './schema/admin.ts';
 import { listener } from './schema/listener.ts';
 import { route } from './schema/route.ts';
 import { SchemaTree } from './schema/tree.ts';
@@ -10,7 +11,7 @@ import { upstream } from './schema/upstream.ts';
 const drain = z.strictObject({
   noticeMs: setting(
     milliseconds,
-    'Before anything else: how long requests are still taken, for balancers that have been told by other means to turn away.',
+    'Before anything else: how long requests are still taken while `/readyz` of `admin` is 503, for balancers to turn away.',
     DRAIN_DEFAULTS.noticeMs,
   ),
   quietMs: setting(
@@ -43,6 +44,7 @@ export const configSchema = z.strictObject({
   upstreams: setting(z.array(upstream), 'Servers that routes pass requests on to.'),
   drain: setting(drain, 'How the program stops.'),
   logs: setting(logs, 'What is written to standard output.'),
+  admin: setting(admin, 'Where operators ask: `/metrics`, `/status`, `/healthz`, `/readyz`. Default: nowhere.'),
 });
 
 /** A configuration that has been checked. */

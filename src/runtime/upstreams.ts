@@ -58,7 +58,7 @@ export class UpstreamSet {
     const options = { ...config, ...tls };
     const settings = JSON.stringify(options);
     const described = JSON.stringify(endpoints);
-    const layer = maker.stacked(layers, `upstream ${config.name}`);
+    const layer = maker.stacked(layers, { identity: `upstream ${config.name}`, name: `upstream ${config.name}` });
     if (before?.settings === settings) {
       if (before.endpoints !== described) this.changes.push(before.group.plan(endpoints));
       return { group: before.group, settings, endpoints: described, layer };

@@ -1,10 +1,12 @@
 import { type Clock, DateValue, systemClock } from '../core/clock.ts';
 import type { Handler } from '../core/handler.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
+import type { Measure, Measured } from '../core/metrics.ts';
 import { withDefaults } from '../core/options.ts';
 import type { TlsOptions } from '../transport/tls/options.ts';
 import { Drain, type DrainReport } from './drain.ts';
 import { type DrainTimes, Listener, type ListenerAddress } from './listener.ts';
+import { measureListener } from './measures.ts';
 import { type DrainOptions, drainSettings, type ListenerOptions, listenerSettings } from './options.ts';
 import { listenerStatus, type ServerInfo, type ServerStatus } from './status.ts';
 
@@ -27,7 +29,7 @@ export interface ReloadOptions {
 }
 
 /** A running server. */
-export interface Server {
+export interface Server extends Measured {
   /** In the order of the options. */
   readonly listeners: readonly { readonly name: string; readonly address: ListenerAddress; readonly secure: boolean }[];
   /** This moment's phase and counts; never waits. */
@@ -129,6 +131,10 @@ class RunningServer implements Server, DrainTimes {
     }
     const { phase, noticed } = this.life;
     return { phase, noticed, drain: this.current?.stage ?? null, connections, requests, refused, listeners };
+  }
+
+  measure(take: Measure): void {
+    for (const listener of this.listeners) measureListener(take, listenerStatus(listener));
   }
 
   info(): ServerInfo {

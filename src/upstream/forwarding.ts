@@ -125,6 +125,7 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     this.connection = connection;
     this.endpoint = endpoint;
     this.attemptCount += 1;
+    endpoint.standing.counts.attemptCount += 1;
     this.callTo(endpoint);
     if (this.replay !== null) this.body = this.replay.attempt();
     this.authority = this.rewrite.authority(this.request.authority, endpoint.address.authority);
@@ -145,6 +146,7 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     }
     this.attemptCount += 1;
     this.endpoint = endpoint;
+    endpoint.standing.counts.failures.add(failure.code);
     this.call?.failed(failure);
     this.call = null;
     this.onFailed(failure);
@@ -156,6 +158,7 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
 
   onResponse(status: number, protocol: Protocol, headers: HeaderFields, body: Uint8Array | IncomingBody | null): void {
     const { resolve } = this;
+    this.endpoint?.standing.counts.answered(status);
     this.call?.answered(status);
     this.call = null;
     if (status >= 500 && resolve !== null) {
@@ -175,6 +178,7 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
 
   onUpgrade(status: number, headers: HeaderFields, socket: Duplex, firstBytes: Uint8Array): void {
     const { resolve, switching } = this;
+    this.endpoint?.standing.counts.answered(status);
     this.call?.answered(status);
     this.call = null;
     if (switching === null) {
@@ -194,6 +198,7 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
 
   onFail(failure: Failure): void {
     this.connection = null;
+    this.endpoint?.standing.counts.failures.add(failure.code);
     // A client that gives no time says nothing of an endpoint that needs some.
     if (this.hurried && failure.code === 'upstream-deadline') this.call?.abandoned();
     else this.call?.failed(failure);
@@ -240,6 +245,7 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
   /** Tries once more, after a pause. `fresh`: not on an idle connection. */
   private again(delayMs: number, code: string, fresh: boolean): void {
     const { attemptCount, endpoint, group } = this;
+    group.counts.retries.add(code);
     if (retries.heard) {
       const { name: upstream } = group;
       retries.publish({ upstream, endpoint: endpoint?.address.url ?? '', code, attemptCount, delayMs });
@@ -281,8 +287,10 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
 
   private fail(error: unknown): void {
     const { reject } = this;
+    if (reject === null) return;
+    if (error instanceof Failure) this.group.counts.failures.add(error.code);
     this.settle();
-    reject?.(error);
+    reject(error);
   }
 
   private settle(): void {

@@ -1,16 +1,19 @@
 import type { Clock, ClockTimer } from '../core/clock.ts';
 import { Lifecycle, type Phase } from '../core/lifecycle.ts';
+import type { Measure, Measured } from '../core/metrics.ts';
 import type { HttpRequest } from '../core/request.ts';
 import { createBalancer } from '../policy/balance/balancer.ts';
 import type { BreakerState } from '../policy/breaker.ts';
 import type { HealthState } from '../policy/health.ts';
 import { keyReader } from './balance.ts';
+import { UpstreamCounts } from './counts.ts';
 import { DeadlineHeader } from './deadline-header.ts';
 import { type Dial, socketDial } from './dial.ts';
 import { type Discovery, isDiscovery } from './discover.ts';
 import { DnsDiscovery, nameResolver } from './discover-dns.ts';
 import { findsTheSame } from './discover-options.ts';
 import type { Endpoint } from './endpoint.ts';
+import { measureEndpoint, measureUpstream } from './measures.ts';
 import { EndpointFactory, type EndpointObserver, type Member, readMembers } from './members.ts';
 import { openersFor } from './openers.ts';
 import {
@@ -62,11 +65,12 @@ export interface UpstreamStatus {
 }
 
 /** Servers that answer the same requests. Made by `upstream()`, used by `proxy()`. */
-export class UpstreamGroup {
+export class UpstreamGroup implements Measured {
   readonly name: string;
   /** Every connection is its child, every waiting request its work. */
   readonly life: Lifecycle;
   readonly clock: Clock;
+  counts = new UpstreamCounts();
   readonly retrier: Retrier;
   /** What a request is pinned by, as a hash. */
   readonly keyOf: (request: HttpRequest) => number | null;
@@ -110,7 +114,7 @@ export class UpstreamGroup {
     this.sticky = balance.sticky === null ? null : new Sticky(balance.sticky);
     const { deadlineHeader, deadlineTrusted } = settings.timeouts;
     this.deadlineHeader = deadlineHeader === null ? null : new DeadlineHeader(deadlineHeader, deadlineTrusted);
-    this.retrier = new Retrier(this.name, settings.retry, clock, random);
+    this.retrier = new Retrier(this.name, settings.retry, clock, random, this.counts);
     this.life = new Lifecycle({ onDrain: () => this.stopLooking(), onClose: () => this.closed() });
     this.roster = new Roster({ newBalancer: () => createBalancer(balance.policy, balance), spill, zone, random });
     this.warmth = slowStart === null ? null : new Warmth(this.roster, slowStart, clock);
@@ -200,6 +204,11 @@ export class UpstreamGroup {
     return { name, phase: life.phase, waitingCount: pool.waitingCount, endpoints: this.endpoints() };
   }
 
+  measure(take: Measure): void {
+    measureUpstream(take, this.name, this.counts, this.pool.waitingCount);
+    for (const endpoint of this.roster.all) measureEndpoint(take, this.name, endpoint);
+  }
+
   /** Every endpoint, also those that leave, as it is now. */
   endpoints(): readonly EndpointStatus[] {
     const nowMs = this.clock.now();
@@ -254,6 +263,8 @@ export class UpstreamGroup {
       this.roster.seeking = false;
       this.enrol(false);
     }
+    this.counts = previous.counts;
+    this.retrier.countIn(this.counts);
     for (const [id, endpoint] of this.roster.present) {
       const known = previous.roster.present.get(id);
       if (known?.address.authority === endpoint.address.authority) endpoint.standing.adopt(known.standing);

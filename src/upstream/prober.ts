@@ -77,6 +77,7 @@ export class Prober {
     const { standing } = endpoint;
     const { health } = standing;
     if (health === null) return;
+    standing.counts.probes.add(result);
     const before: HealthState = health.state;
     const nowMs = this.clock.now();
     if (!health.observe(result, nowMs - sinceMs, nowMs)) return;

@@ -5,6 +5,7 @@ import type { HeaderFields } from '../core/headers.ts';
 import { decorrelatedJitterMs, fullJitterMs } from '../policy/backoff.ts';
 import { hasTimeFor } from '../policy/deadline.ts';
 import { RETRY_BUDGET_DEFAULTS, RetryBudget } from '../policy/retry-budget.ts';
+import type { UpstreamCounts } from './counts.ts';
 import {
   type Attempted,
   type RetryOptions,
@@ -30,10 +31,18 @@ export class Retrier {
   private readonly budget: RetryBudget | null;
   private readonly clock: Clock;
   private readonly random: () => number;
+  private counts: UpstreamCounts;
 
-  constructor(upstream: string, options: RetryOptions | null, clock: Clock, random: () => number) {
+  constructor(
+    upstream: string,
+    options: RetryOptions | null,
+    clock: Clock,
+    random: () => number,
+    counts: UpstreamCounts,
+  ) {
     this.upstream = upstream;
     this.options = options;
+    this.counts = counts;
     this.clock = clock;
     this.random = random;
     const { windowMs } = RETRY_BUDGET_DEFAULTS;
@@ -43,8 +52,14 @@ export class Retrier {
         : new RetryBudget({ budgetRatio: options.budgetRatio, floorPerSec: options.budgetMinPerSec, windowMs });
   }
 
+  /** Counts there from now on. */
+  countIn(counts: UpstreamCounts): void {
+    this.counts = counts;
+  }
+
   /** A request has come. */
   begin(): void {
+    this.counts.requestCount += 1;
     this.budget?.deposit(this.clock.now());
   }
 
@@ -78,6 +93,7 @@ export class Retrier {
     const nowMs = this.clock.now();
     if (!hasTimeFor(deadlineMs ?? Number.POSITIVE_INFINITY, delayMs, 0, nowMs)) return null;
     if (this.budget?.withdraw(nowMs) === true) return delayMs;
+    this.counts.deniedRetryCount += 1;
     if (spent.heard) spent.publish({ upstream: this.upstream });
     return null;
   }

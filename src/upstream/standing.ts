@@ -12,6 +12,7 @@ import { Ewma } from '../policy/ewma.ts';
 import { Health, type HealthOptions, type HealthState } from '../policy/health.ts';
 import { type EjectionReason, type Outlier, OutlierGroup, type OutlierOptions } from '../policy/outlier.ts';
 import type { WindowCounts } from '../policy/window.ts';
+import { EndpointCounts } from './counts.ts';
 
 /** By what endpoints are judged; `null` is off. */
 export interface JudgeOptions {
@@ -69,6 +70,8 @@ export class Judge {
 export class Standing {
   readonly breaker: Breaker | null;
   readonly health: Health | null;
+  /** What has been counted of it. */
+  counts = new EndpointCounts();
   private readonly judge: Judge;
   private readonly outlier: Outlier | null;
   private latency: Ewma | null;
@@ -96,6 +99,7 @@ export class Standing {
     if (previous.breaker !== null) this.breaker?.adopt(previous.breaker);
     if (previous.outlier !== null) this.outlier?.adopt(previous.outlier, nowMs);
     if (previous.latency !== null && this.latency !== null) this.latency = previous.latency;
+    this.counts = previous.counts;
     this.ejectionMs = this.outlier?.ejectedUntilMs ?? this.ejectionMs;
     this.current = this.rankAt(nowMs);
   }
@@ -146,7 +150,9 @@ export class Standing {
   }
 
   private tellBreaker({ state }: Breaker, before: BreakerState): void {
-    if (state !== before) this.observer.onBreaker(state, before);
+    if (state === before) return;
+    this.counts.breakerChanges.add(state);
+    this.observer.onBreaker(state, before);
   }
 
   /** A call to it begins; `null` when nobody wants to know how it ends. */
@@ -182,7 +188,10 @@ export class Standing {
     const { outlier } = this;
     if (outlier !== null && outlier.ejectedUntilMs > this.ejectionMs) {
       this.ejectionMs = outlier.ejectedUntilMs;
-      if (outlier.reason !== null) this.observer.onEject(outlier.reason, outlier.ejectedUntilMs - nowMs);
+      if (outlier.reason !== null) {
+        this.counts.ejections.add(outlier.reason);
+        this.observer.onEject(outlier.reason, outlier.ejectedUntilMs - nowMs);
+      }
     }
     const before = this.current;
     const rank = this.rankAt(nowMs);

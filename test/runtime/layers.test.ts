@@ -42,7 +42,7 @@ test('a reload goes on counting where neither the limit nor its route has change
   const more = { rateLimit: { requestsPerSec: 0.001, burstCount: 2 } };
   const changed = assembled([{ ...a, layers: [more] }, b], after);
   assert.deepEqual([await status(changed, '/a'), await status(changed, '/b')], [200, 429]);
-  assert.equal(changed.counting.size, 2);
+  assert.equal(changed.limits.size, 2);
 });
 
 test('two limits of a kind on one route are two, over a reload as well', async () => {
@@ -50,8 +50,8 @@ test('two limits of a kind on one route are two, over a reload as well', async (
   const before = assembled(routes);
   assert.equal(await status(before, '/'), 200);
   const after = assembled(routes, before);
-  assert.deepEqual([...after.counting.values()], [...before.counting.values()]);
-  assert.equal(new Set(after.counting.values()).size, 3);
+  assert.deepEqual([...after.limits.values()], [...before.limits.values()]);
+  assert.equal(new Set(after.limits.values()).size, 3);
 });
 
 test('the limit of an upstream counts what all routes send there, and keeps nothing else of it from being carried over', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { configTree } from '../../src/runtime/schema.ts';
 import { ask } from '../cli/http.ts';
@@ -98,6 +99,17 @@ const LOG_CHECKS: Readonly<Record<string, (context: TestContext) => Promise<void
   'logs.format': async (context) => {
     const program = await logging(context, '{ format: text }');
     assert.match(program.stdout, /^\d\d:\d\d:\d\d\.\d{3} INFO {2}draining: SIGTERM received /);
+  },
+  'admin.bind': async (context) => {
+    const text =
+      'listeners: [{ name: web, bind: "127.0.0.1:0" }]\nroutes: [{ respond: {} }]\nadmin: { bind: "unix:admin" }\n';
+    const program = start(context, ['run'], { 'sluice.yaml': text });
+    await program.origin('web');
+    await program.says(/^listening on unix:.*admin \(admin\)$/m);
+    const socketPath = join(program.folder, 'admin');
+    assert.match((await ask('http://admin/status', { socketPath })).body, /"phase":"accepting"/);
+    program.child.kill('SIGTERM');
+    assert.equal(await program.ended, 0);
   },
   'logs.access': async (context) => {
     const [entry] = (await logging(context, '{ access: true }')).logged('request');

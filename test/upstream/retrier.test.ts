@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../../src/core/failure.ts';
 import { HeaderFields } from '../../src/core/headers.ts';
+import { UpstreamCounts } from '../../src/upstream/counts.ts';
 import { type FailedAttempt, Retrier } from '../../src/upstream/retrier.ts';
 import { RETRY_DEFAULTS, type RetryOptions } from '../../src/upstream/retry.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -21,7 +22,7 @@ const attempt = (given: Partial<FailedAttempt> = {}): FailedAttempt => ({
 function retrier(given: Partial<RetryOptions> | null = {}, random = 0.5): { it: Retrier; clock: ManualClock } {
   const clock = new ManualClock();
   const options = given === null ? null : { ...RETRY_DEFAULTS, ...given };
-  return { it: new Retrier('test', options, clock, () => random), clock };
+  return { it: new Retrier('test', options, clock, () => random, new UpstreamCounts()), clock };
 }
 
 const reset = new Failure('upstream-reset');

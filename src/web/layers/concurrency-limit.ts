@@ -4,6 +4,7 @@ import { Failure } from '../../core/failure.ts';
 import type { Handler, Layer } from '../../core/handler.ts';
 import { withBodyMode } from '../../core/handler.ts';
 import type { HttpResponse } from '../../core/message.ts';
+import type { Measure, Measured } from '../../core/metrics.ts';
 import type { HttpRequest } from '../../core/request.ts';
 import type { QueueControl } from '../../policy/codel.ts';
 import type { ConcurrencyOutcome } from '../../policy/concurrency/limiter.ts';
@@ -17,6 +18,7 @@ import {
   makeQueueControl,
 } from './concurrency-options.ts';
 import { ConcurrencyQueue } from './concurrency-queue.ts';
+import { LimitCounts } from './limit-counts.ts';
 import { overloadRefusal } from './refusal.ts';
 import { classReader } from './shed-class.ts';
 import { outcomeOfError, Visit, type VisitOwner } from './visit.ts';
@@ -34,10 +36,14 @@ export interface ConcurrencyStatus {
   readonly waitingCount: number;
   /** Tenants of whom something waits. */
   readonly waitingTenantCount: number;
+  readonly admittedCount: number;
+  /** Of these, those that had to wait. */
+  readonly delayedCount: number;
+  readonly refusedCount: number;
 }
 
 /** The layer, and how it stands. */
-export interface ConcurrencyLimit extends Layer {
+export interface ConcurrencyLimit extends Layer, Measured {
   status(): ConcurrencyStatus;
 }
 
@@ -52,7 +58,10 @@ export interface ConcurrencyLimit extends Layer {
 export function concurrencyLimit(given?: Partial<ConcurrencyLimitOptions>): ConcurrencyLimit {
   const places = new Places(concurrencyOptions(given));
   const layer: Layer = (inner) => withBodyMode((request) => places.answer(request, inner), inner.bodyMode);
-  return Object.assign(layer, { status: () => places.status() });
+  return Object.assign(layer, {
+    status: () => places.status(),
+    measure: (take: Measure, place = '') => places.measure(take, place),
+  });
 }
 
 class Places implements VisitOwner {
@@ -64,6 +73,7 @@ class Places implements VisitOwner {
   private readonly control: QueueControl | null;
   private readonly classOf: (request: HttpRequest) => ShedClass | null;
   private readonly refusal: HttpResponse;
+  private readonly counts = new LimitCounts();
   /** A fixed limit learns nothing, so it need not know how long anything took. */
   private readonly learns: boolean;
 
@@ -81,19 +91,32 @@ class Places implements VisitOwner {
   }
 
   status(): ConcurrencyStatus {
+    const { admittedCount, delayedCount, refusedCount } = this.counts;
     return {
       limitCount: this.limiter.limitCount,
       inFlightCount: this.limiter.inFlightCount,
       waitingCount: this.queue?.count ?? 0,
       waitingTenantCount: this.queue?.tenantCount ?? 0,
+      admittedCount,
+      delayedCount,
+      refusedCount,
     };
+  }
+
+  measure(take: Measure, place: string): void {
+    const at = { limit: this.options.name, place };
+    const { limitCount, inFlightCount, waitingCount } = this.status();
+    this.counts.measure(take, 'concurrencyLimit', at);
+    take('sluice_concurrency_limit', at, limitCount);
+    take('sluice_concurrency_requests_running', at, inFlightCount);
+    take('sluice_concurrency_requests_waiting', at, waitingCount);
   }
 
   answer(request: HttpRequest, inner: Handler): Answer {
     const shedClass = this.classOf(request);
     if (shedClass === null) return inner(request);
     if (this.enter()) {
-      if (admits.heard) this.tellAdmitted(request, '', 0);
+      this.admit(request, null);
       return this.run(request, inner);
     }
     const place = this.queue?.offer(request, shedClass) ?? 'queue-full';
@@ -144,7 +167,7 @@ class Places implements VisitOwner {
       this.leave(0, 'ignored', this.now());
       throw waiting.failure;
     }
-    if (admits.heard) this.tellAdmitted(request, waiting.tenant, this.clock.now() - waiting.sinceMs);
+    this.admit(request, waiting);
     return this.run(request, inner);
   }
 
@@ -166,13 +189,19 @@ class Places implements VisitOwner {
 
   private refuse(request: HttpRequest, reason: LimitReason, key: string): HttpResponse {
     const { name, retryAfterMs } = this.options;
+    this.counts.refuse(reason);
     if (refuses.heard)
       refuses.publish({ layer: 'concurrencyLimit', name, requestId: request.id, key, reason, retryAfterMs });
     return this.refusal;
   }
 
-  private tellAdmitted(request: HttpRequest, key: string, waitMs: number): void {
+  /** `waited`: as what it has waited; `null`: not at all. */
+  private admit(request: HttpRequest, waited: Waiting | null): void {
+    this.counts.admit(waited !== null);
+    if (!admits.heard) return;
     const { name } = this.options;
+    const key = waited?.tenant ?? '';
+    const waitMs = waited === null ? 0 : this.clock.now() - waited.sinceMs;
     admits.publish({ layer: 'concurrencyLimit', name, requestId: request.id, key, waitMs });
   }
 }

@@ -3,8 +3,17 @@ import { systemClock } from '../../core/clock.ts';
 import { channel } from '../../core/events.ts';
 import type { Layer } from '../../core/handler.ts';
 import { bodyReady, withBodyMode } from '../../core/handler.ts';
+import type { Measure, Measured } from '../../core/metrics.ts';
 import { withDefaults } from '../../core/options.ts';
-import { LOOP_PRESSURE_DEFAULTS, type LoopPressureOptions, shed, stableChance } from '../../policy/shedding.ts';
+import type { HttpRequest } from '../../core/request.ts';
+import {
+  LOOP_PRESSURE_DEFAULTS,
+  type LoopPressureOptions,
+  type ShedClass,
+  shed,
+  stableChance,
+} from '../../policy/shedding.ts';
+import { LimitCounts } from './limit-counts.ts';
 import { loopPressure } from './loop-delay.ts';
 import { overloadRefusal } from './refusal.ts';
 import { CLIENT_DEFAULTS, ClientKeys, type ClientOptions } from './request-key.ts';
@@ -35,9 +44,9 @@ export const LOAD_SHEDDING_DEFAULTS: Readonly<LoadSheddingOptions> = {
 const refuses = channel('limit:refuse');
 
 /** The layer, and how it stands. */
-export interface LoadShedding extends Layer {
-  /** From 0, nothing is refused, to 1, everything that has a class. */
-  status(): { readonly pressureRatio: number };
+export interface LoadShedding extends Layer, Measured {
+  /** The pressure is from 0, nothing is refused, to 1, everything that has a class. What has no class is not counted. */
+  status(): { readonly pressureRatio: number; readonly admittedCount: number; readonly refusedCount: number };
 }
 
 /**
@@ -56,16 +65,23 @@ export function loadShedding(given?: Partial<LoadSheddingOptions>): LoadShedding
   const clients = new ClientKeys(options);
   const refusal = overloadRefusal(retryAfterMs);
   const pressure = loopPressure({ delayMinMs, delayMaxMs, smoothingMs, hysteresisRatio }, clock);
+  const counts = new LimitCounts();
   const [key0, key1] = crypto.getRandomValues(new Int32Array(2));
+  const isShed = (request: HttpRequest, shedClass: ShedClass): boolean => {
+    if (pressure.ratio === 0) return false;
+    const period = Math.floor(clock.now() / periodMs);
+    return shed(pressure.ratio, shedClass, stableChance(`${clients.of(request)} ${period}`, key0 ?? 0, key1 ?? 0));
+  };
   const layer: Layer = (handler) => {
     const inner = bodyReady(handler, 'auto');
     return withBodyMode((request) => {
-      if (pressure.ratio === 0) return inner(request);
       const shedClass = classOf(request);
       if (shedClass === null) return inner(request);
-      const period = Math.floor(clock.now() / periodMs);
-      const chance = stableChance(`${clients.of(request)} ${period}`, key0 ?? 0, key1 ?? 0);
-      if (!shed(pressure.ratio, shedClass, chance)) return inner(request);
+      if (!isShed(request, shedClass)) {
+        counts.admit(false);
+        return inner(request);
+      }
+      counts.refuse('shed');
       if (refuses.heard) {
         const { id: requestId } = request;
         refuses.publish({ layer: 'loadShedding', name, requestId, key: shedClass, reason: 'shed', retryAfterMs });
@@ -73,5 +89,15 @@ export function loadShedding(given?: Partial<LoadSheddingOptions>): LoadShedding
       return refusal;
     }, 'manual');
   };
-  return Object.assign(layer, { status: () => ({ pressureRatio: pressure.ratio }) });
+  return Object.assign(layer, {
+    status() {
+      const { admittedCount, refusedCount } = counts;
+      return { pressureRatio: pressure.ratio, admittedCount, refusedCount };
+    },
+    measure(take: Measure, place = '') {
+      const at = { limit: name, place };
+      counts.measure(take, 'loadShedding', at);
+      take('sluice_load_pressure_ratio', at, pressure.ratio);
+    },
+  });
 }

@@ -3,6 +3,7 @@ import { systemClock } from '../../core/clock.ts';
 import { channel } from '../../core/events.ts';
 import type { Handler, Layer } from '../../core/handler.ts';
 import { bodyReady, withBodyMode } from '../../core/handler.ts';
+import type { Measure, Measured } from '../../core/metrics.ts';
 import { didYouMean, withDefaults } from '../../core/options.ts';
 import type { HttpRequest } from '../../core/request.ts';
 import {
@@ -15,6 +16,7 @@ import { rateLimitField, rateLimitLabel, rateLimitPolicyField } from '../../poli
 import { KEYED_RATE_DEFAULTS, KeyedRate } from '../../policy/rate/keyed-rate.ts';
 import type { RateDecision, RateLimit } from '../../policy/rate/limit.ts';
 import { type Answer, mapAnswer, withLines } from '../response.ts';
+import { LimitCounts } from './limit-counts.ts';
 import { rateRefusal } from './refusal.ts';
 import { CLIENT_DEFAULTS, ClientKeys, type ClientOptions, type KeySource, keyReader } from './request-key.ts';
 
@@ -84,6 +86,21 @@ export function rateAlgorithm(given: Partial<RateLimitOptions> = {}): RateLimit 
   return make(options);
 }
 
+/** What a rate limit has decided. */
+export interface RateLimitStatus {
+  readonly admittedCount: number;
+  /** Of these, those that had to wait for their turn. */
+  readonly delayedCount: number;
+  readonly refusedCount: number;
+  /** Busy keys that were forgotten for others, for there were more than `keyMaxCount`. */
+  readonly forgottenCount: number;
+}
+
+/** The layer, and what it has decided. */
+export interface RateLimiting extends Layer, Measured {
+  status(): RateLimitStatus;
+}
+
 /**
  * Limits how many requests of a key there are in a time. One too many is answered 429 (`rate-limited`) with
  * `retry-after`, or waits for its turn where the algorithm is a leaky bucket; who waits and leaves is forgotten.
@@ -91,17 +108,22 @@ export function rateAlgorithm(given: Partial<RateLimitOptions> = {}): RateLimit 
  * All handlers that one layer is put around share its counts. It reads the body itself, once the request is admitted,
  * for a handler that does not say `manual`. Throws `TypeError` for wrong options.
  */
-export function rateLimit(given?: Partial<RateLimitOptions>): Layer {
+export function rateLimit(given?: Partial<RateLimitOptions>): RateLimiting {
   const limiter = new RateLimiter(given);
-  return (handler) => {
+  const layer: Layer = (handler) => {
     const inner = bodyReady(handler, 'auto');
     return withBodyMode((request) => limiter.answer(request, inner), 'manual');
   };
+  return Object.assign(layer, {
+    status: () => limiter.status(),
+    measure: (take: Measure, place = '') => limiter.measure(take, place),
+  });
 }
 
 class RateLimiter {
   private readonly options: RateLimitOptions;
   private readonly store: RateStore;
+  private readonly counts = new LimitCounts();
   private readonly keyOf: (request: HttpRequest) => string | null;
   /** The lines of an answer up to what differs from one to the next. */
   private readonly linesBegin: string;
@@ -131,13 +153,28 @@ class RateLimiter {
     const { waitMs, retryAfterMs } = decision;
     const lines = headers ? `${this.linesBegin}${rateLimitField(this.label, decision)}\r\n` : '';
     if (!decision.admitted) {
+      this.counts.refuse('rate');
       if (refuses.heard)
         refuses.publish({ layer: 'rateLimit', name, requestId: request.id, key, reason: 'rate', retryAfterMs });
       return rateRefusal(retryAfterMs, lines);
     }
+    this.counts.admit(waitMs > 0);
     if (admits.heard) admits.publish({ layer: 'rateLimit', name, requestId: request.id, key, waitMs });
     const answer = waitMs > 0 ? this.wait(request, waitMs).then(() => inner(request)) : inner(request);
     return headers ? mapAnswer(answer, (response) => withLines(response, FIELD_NAMES, lines)) : answer;
+  }
+
+  status(): RateLimitStatus {
+    const { counts, store } = this;
+    const { admittedCount, delayedCount, refusedCount } = counts;
+    const forgottenCount = store instanceof KeyedRate ? store.evictedCount : 0;
+    return { admittedCount, delayedCount, refusedCount, forgottenCount };
+  }
+
+  measure(take: Measure, place: string): void {
+    const at = { limit: this.options.name, place };
+    this.counts.measure(take, 'rateLimit', at);
+    take('sluice_rate_limit_forgotten_total', at, this.status().forgottenCount);
   }
 
   /** Rejects when the request ends before its turn. */

@@ -77,7 +77,7 @@ export class Visit {
 }
 
 /** A body that is whole costs nothing more than to be sent, and what has become a long-lived stream is no load like others. */
-export function endsWithHead({ body, takeover, onDrain }: HttpResponse): boolean {
+function endsWithHead({ body, takeover, onDrain }: HttpResponse): boolean {
   if (body === null || body === undefined || typeof body === 'string' || body instanceof Uint8Array) return true;
   return takeover !== undefined || onDrain !== undefined;
 }

@@ -26,7 +26,15 @@ test('a synchronous answer is synchronous, is passed on as it is, and has its pl
     return response;
   });
   for (let count = 0; count < 3; count += 1) assert.equal(handler(makeRequest('GET', '/')), response);
-  assert.deepEqual(limit.status(), { limitCount: 1, inFlightCount: 0, waitingCount: 0, waitingTenantCount: 0 });
+  assert.deepEqual(limit.status(), {
+    limitCount: 1,
+    inFlightCount: 0,
+    waitingCount: 0,
+    waitingTenantCount: 0,
+    admittedCount: 3,
+    delayedCount: 0,
+    refusedCount: 0,
+  });
   assert.equal(clock.timerCount, 0);
 });
 
