@@ -85,7 +85,10 @@ export class HeaderFields implements Iterable<[string, string]> {
 
   /** Name, value, name, value …, in order, names as given. */
   get pairs(): readonly string[] {
-    this.pairForm ??= splitLines(this.textForm ?? '');
+    if (this.pairForm === null) {
+      const { base, text } = this;
+      this.pairForm = base === null ? splitLines(text, 0) : [...base.pairs, ...splitLines(text, base.text.length)];
+    }
     return this.pairForm;
   }
 
@@ -268,9 +271,10 @@ function pushField(pairs: string[], name: string, value: string): void {
   pairs.push(name, trimmed);
 }
 
-function splitLines(text: string): string[] {
+/** The lines of a text from an index on, as pairs. */
+function splitLines(text: string, from: number): string[] {
   const pairs: string[] = [];
-  let at = 0;
+  let at = from;
   while (at < text.length) {
     const colon = text.indexOf(':', at);
     const end = text.indexOf('\r\n', colon);
