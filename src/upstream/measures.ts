@@ -19,9 +19,8 @@ export function measureEndpoint(take: Measure, upstream: string, endpoint: Endpo
   const { breaker, counts, health, latencyMs, rank } = standing;
   const at = { upstream, endpoint: endpoint.id };
   take('sluice_endpoint_attempts_total', at, counts.attemptCount);
-  counts.answers.forEach((count, digit) => {
-    if (count > 0) take('sluice_endpoint_answers_total', { ...at, class: `${digit}xx` }, count);
-  });
+  for (const [status, count] of Object.entries(counts.answers))
+    if (count > 0) take('sluice_endpoint_answers_total', { ...at, class: status }, count);
   for (const [code, count] of counts.failures.entries()) take('sluice_endpoint_failures_total', { ...at, code }, count);
   take('sluice_endpoint_requests_active', at, activeCount);
   take('sluice_endpoint_connections', { ...at, state: 'idle' }, idle.length);

@@ -38,8 +38,12 @@ export class Roster {
   private readonly byId = new Map<string, Endpoint>();
   private readonly options: RosterOptions;
   private readonly leaving = new Map<Endpoint, PromiseWithResolvers<void>>();
-  private tiers: Tier[] = [];
+  private ranked: Tier[] = [];
   private tierRatios: readonly number[] = [];
+  /** Somebody has come, gone or changed since they were ranked. */
+  private stale = false;
+  /** Whose load or weight has changed meanwhile. */
+  private readonly changed = new Set<Endpoint>();
 
   constructor(options: RosterOptions) {
     this.options = options;
@@ -80,7 +84,8 @@ export class Roster {
 
   /** Its load or its weight has changed. */
   update(endpoint: Endpoint): void {
-    this.divisionOf(endpoint)?.balancer.update(endpoint);
+    if (this.stale) this.changed.add(endpoint);
+    else this.divisionOf(endpoint)?.balancer.update(endpoint);
   }
 
   /** Whose turn it is among those that are `usable`; `null` when nobody is. */
@@ -149,8 +154,19 @@ export class Roster {
     return this.seeking || [...this.byId.values()].some(({ standing }) => standing.rank === 'untried');
   }
 
-  /** Somebody has come, left, or stands otherwise than before: who takes requests, and what each tier and zone takes. */
+  /** Somebody has come, left, or stands otherwise than before. Looked at when it is asked next: many may change at once. */
   review(): void {
+    this.stale = true;
+  }
+
+  private get tiers(): readonly Tier[] {
+    if (this.stale) this.rank();
+    return this.ranked;
+  }
+
+  /** Who takes requests, and what each tier and zone takes. */
+  private rank(): void {
+    this.stale = false;
     const active = [...this.byId.values()];
     const priorities = [...new Set(active.map(({ traits }) => traits.priority))].sort((a, b) => a - b);
     const strengths = priorities.map((priority) =>
@@ -158,11 +174,13 @@ export class Roster {
     );
     const shares = tierShares(strengths, this.options.spill);
     this.tierRatios = shares.map(({ ratio }) => ratio);
-    this.tiers = priorities.map((priority, index) => {
+    this.ranked = priorities.map((priority, index) => {
       const members = active.filter(({ traits }) => traits.priority === priority);
-      const before = this.tiers.find((tier) => tier.priority === priority);
+      const before = this.ranked.find((tier) => tier.priority === priority);
       return this.reviewTier(priority, members, shares[index]?.panics === true, before);
     });
+    for (const endpoint of this.changed) this.divisionOf(endpoint)?.balancer.update(endpoint);
+    this.changed.clear();
   }
 
   private reviewTier(priority: number, members: readonly Endpoint[], panics: boolean, before: Tier | undefined): Tier {
