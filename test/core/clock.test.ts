@@ -33,3 +33,24 @@ test('the system clock runs what is due and not what was cancelled', async () =>
   assert.ok(systemClock.now() > before);
   assert.ok(Math.abs(systemClock.wallMs() - Date.now()) < 1000);
 });
+
+test('what is due in more than a timer of Node can count to is not due at once', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  const ran: string[] = [];
+  const monthMs = 30 * 86_400_000;
+  const timerMaxMs = 2 ** 31 - 1;
+  systemClock.after(monthMs, () => ran.push('month'));
+  systemClock.after(monthMs, () => ran.push('cancelled')).cancel();
+  const later = systemClock.after(monthMs, () => ran.push('cancelled later'));
+  // Rarely enough: who looks after something every month may do so every 25 days.
+  systemClock.every(monthMs, () => ran.push('every'));
+  context.mock.timers.tick(timerMaxMs - 1);
+  assert.deepEqual(ran.splice(0), []);
+  context.mock.timers.tick(1);
+  assert.deepEqual(ran.splice(0), ['every']);
+  later.cancel();
+  context.mock.timers.tick(monthMs - timerMaxMs - 1);
+  assert.deepEqual(ran.splice(0), []);
+  context.mock.timers.tick(1);
+  assert.deepEqual(ran.splice(0), ['month']);
+});
