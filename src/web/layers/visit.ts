@@ -49,9 +49,14 @@ export class Visit {
   end(response: HttpResponse): void {
     const nowMs = this.owner.now();
     const rttMs = nowMs - this.sinceMs;
-    const outcome = this.failure === null ? outcomeOf(response) : outcomeOfAbort(this.failure);
-    if (endsWithHead(response)) this.leave(rttMs, outcome, nowMs);
-    else this.request.onDone(() => this.leave(rttMs, outcome, this.owner.now()));
+    try {
+      const outcome = this.failure === null ? outcomeOf(response) : outcomeOfAbort(this.failure);
+      if (endsWithHead(response)) this.leave(rttMs, outcome, nowMs);
+      else this.request.onDone(() => this.leave(rttMs, outcome, this.owner.now()));
+    } catch {
+      // A handler that forgot to return, or a response that cannot be read: the engine says so to the client.
+      this.leave(rttMs, 'ignored', nowMs);
+    }
   }
 
   /** The request has ended early, and its handler was told so. Usually it ends at once; one that does not is waited for. */
