@@ -38,6 +38,28 @@ test('a synchronous answer is synchronous, is passed on as it is, and has its pl
   assert.equal(clock.timerCount, 0);
 });
 
+test('a place is free again when a handler has returned nothing, or what cannot be read', async () => {
+  const limit = concurrencyLimit({ requestMaxCount: 1, queueMaxCount: null });
+  const broken: HttpResponse = {
+    status: 200,
+    get body(): never {
+      throw new Error('spent');
+    },
+  };
+  // `Reflect` forgets types, as programs in JavaScript do.
+  const answering: (() => HttpResponse)[] = [
+    () => Reflect.get({}, 'nothing'),
+    () => Reflect.get({ nothing: null }, 'nothing'),
+    () => broken,
+  ];
+  for (const answer of answering) {
+    for (const handler of [answer, async () => answer()]) {
+      assert.equal(await limit(handler)(makeRequest('GET', '/')), answer());
+      assert.equal(limit.status().inFlightCount, 0);
+    }
+  }
+});
+
 test('so many run at once, more wait in line, and who finds the queue full is 503 with retry-after', async () => {
   const limited = new Limited({ requestMaxCount: 2, queueMaxCount: 2, retryAfterMs: 4200 });
   const all = Array.from({ length: 5 }, () => limited.send());
