@@ -22,14 +22,13 @@ export {
   type MetricLabels,
   type MetricName,
 } from './core/metrics.ts';
-export { HttpRequest } from './core/request.ts';
+export { HttpRequest, type RequestClass } from './core/request.ts';
 export type { CloseReason, Connection, ConnectionRunner, ConnectionWork } from './core/runner.ts';
 export { metrics } from './ops/metrics.ts';
 export type { BalanceName } from './policy/balance/balancer.ts';
 export type { BreakerOptions, BreakerState } from './policy/breaker.ts';
 export type { OutlierOptions } from './policy/outlier.ts';
 export type { RateDecision, RateLimit } from './policy/rate/limit.ts';
-export type { ShedClass } from './policy/shedding.ts';
 export type { SlowStartOptions } from './policy/slow-start.ts';
 export type { SpillOptions } from './policy/tiers.ts';
 export { nodeRunner } from './protocol/node/server.ts';
@@ -81,6 +80,7 @@ export {
   type RateStore,
   rateLimit,
 } from './web/layers/rate-limit.ts';
+export { type RequestClassOptions, requestClass } from './web/layers/request-class.ts';
 export { type RequestIdOptions, requestId } from './web/layers/request-id.ts';
 export type { KeySource } from './web/layers/request-key.ts';
 export { type TimeoutOptions, timeout } from './web/layers/timeout.ts';

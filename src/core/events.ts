@@ -62,7 +62,7 @@ export interface LimitDecision {
   /** What the layer is called in its options. */
   readonly name: string;
   readonly requestId: string;
-  /** What the limit was counted by: a rate's key, a tenant, a class. */
+  /** What the limit was counted by: the key of a rate, the tenant under a concurrency limit, the class that is shed. */
   readonly key: string;
 }
 

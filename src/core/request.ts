@@ -4,6 +4,9 @@ import { FetchRequestDefaults } from './fetch-request.ts';
 import type { HeaderFields } from './headers.ts';
 import type { InformationalResponse, Peer } from './message.ts';
 
+/** How important a request is when not all can be served. */
+export type RequestClass = 'low' | 'normal' | 'high';
+
 export type Protocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
 
 /** What an engine does for the request it has made. */
@@ -43,6 +46,8 @@ export class HttpRequest extends FetchRequestDefaults {
   readonly incoming: IncomingBody | null;
   /** What a route pattern matched, decoded; `*` is the rest. Set by the router. */
   params: Readonly<Record<string, string>> = NO_PARAMS;
+  /** How important it is to the limits that it comes to; `null`: none holds it up. `undefined`: as these say. */
+  limitClass: RequestClass | null | undefined = undefined;
   /** The state its route was given. */
   state: unknown = undefined;
   private readonly exchange: Exchange;

@@ -1,3 +1,4 @@
+import { type Linked, LinkedList } from '../core/linked-list.ts';
 import { withDefaults } from '../core/options.ts';
 
 export interface FairQueueOptions {
@@ -9,46 +10,32 @@ export interface FairQueueOptions {
 
 const FAIR_QUEUE_DEFAULTS: Readonly<FairQueueOptions> = { queueMaxCount: 1000, tenantQueueMaxCount: null };
 
-/** Taken entries are cut off when they are so many, and half of the array. */
-const CUT_COUNT = 32;
+/** A place in the queue. */
+export class FairPlace<Item> implements Linked<FairPlace<Item>> {
+  readonly item: Item;
+  previous: FairPlace<Item> | null = null;
+  next: FairPlace<Item> | null = null;
+  /** Whose it is; `null` when it was given up or taken. */
+  tenant: Tenant<Item> | null;
+
+  constructor(item: Item, tenant: Tenant<Item>) {
+    this.item = item;
+    this.tenant = tenant;
+  }
+}
 
 /** What waits of one tenant, and its place in the round. */
-class Tenant<Item> {
+class Tenant<Item> implements Linked<Tenant<Item>> {
   readonly name: string;
+  readonly line = new LinkedList<FairPlace<Item>>();
   weight: number;
   credit = 0;
+  previous: Tenant<Item> | null = null;
   next: Tenant<Item> | null = null;
-  private items: Item[] = [];
-  private takenCount = 0;
 
   constructor(name: string, weight: number) {
     this.name = name;
     this.weight = weight;
-  }
-
-  get count(): number {
-    return this.items.length - this.takenCount;
-  }
-
-  push(item: Item): void {
-    this.items.push(item);
-  }
-
-  take(): Item | undefined {
-    const item = this.items[this.takenCount];
-    this.takenCount += 1;
-    if (this.takenCount >= CUT_COUNT && this.takenCount * 2 >= this.items.length) {
-      this.items = this.items.slice(this.takenCount);
-      this.takenCount = 0;
-    }
-    return item;
-  }
-
-  withdraw(item: Item): boolean {
-    const at = this.items.indexOf(item, this.takenCount);
-    if (at === -1) return false;
-    this.items.splice(at, 1);
-    return true;
   }
 }
 
@@ -65,9 +52,8 @@ export class FairQueue<Item> {
   count = 0;
   private readonly options: FairQueueOptions;
   private readonly tenants = new Map<string, Tenant<Item>>();
-  /** The round: who is served now, and who comes last. */
-  private first: Tenant<Item> | null = null;
-  private last: Tenant<Item> | null = null;
+  /** The first is the one that is served now. */
+  private readonly round = new LinkedList<Tenant<Item>>();
 
   /** Throws `TypeError` for wrong options. */
   constructor(given?: Partial<FairQueueOptions>) {
@@ -76,76 +62,63 @@ export class FairQueue<Item> {
 
   /** Tenants of whom something waits. */
   get tenantCount(): number {
-    return this.tenants.size;
+    return this.round.count;
   }
 
   /**
-   * Lines a request up; `false` when its tenant has no room. `weight` is 1 or more; what is less counts as 1. A tenant's
+   * Lines a request up; `null` when its tenant has no room. `weight` is 1 or more; what is less counts as 1. A tenant's
    * name must come from where it cannot be made up, or anybody is as many tenants as he likes.
    */
-  offer(tenantName: string, weight: number, item: Item): boolean {
+  offer(tenantName: string, weight: number, item: Item): FairPlace<Item> | null {
     const { queueMaxCount, tenantQueueMaxCount } = this.options;
     const known = this.tenants.get(tenantName);
-    const waitingCount = known?.count ?? 0;
+    const waitingCount = known?.line.count ?? 0;
     const share = Math.max(1, weight);
-    if (waitingCount >= share * (queueMaxCount - this.count)) return false;
-    if (tenantQueueMaxCount !== null && waitingCount >= tenantQueueMaxCount) return false;
+    if (waitingCount >= share * (queueMaxCount - this.count)) return null;
+    if (tenantQueueMaxCount !== null && waitingCount >= tenantQueueMaxCount) return null;
     const tenant = known ?? this.open(tenantName);
+    const place = new FairPlace(item, tenant);
     tenant.weight = share;
-    tenant.push(item);
+    tenant.line.push(place);
     this.count += 1;
-    return true;
+    return place;
   }
 
   /** The next request to serve, or `undefined`. */
   take(): Item | undefined {
-    const tenant = this.first;
-    if (tenant === null) return undefined;
+    const tenant = this.round.first;
+    const place = tenant?.line.first ?? null;
+    if (tenant === null || place === null) return undefined;
     if (tenant.credit < 1) tenant.credit += tenant.weight;
     tenant.credit -= 1;
-    this.count -= 1;
-    const item = tenant.take();
-    if (tenant.count === 0) this.close(tenant);
-    else if (tenant.credit < 1 && tenant.next !== null) {
-      this.first = tenant.next;
-      this.append(tenant);
+    this.leave(place, tenant);
+    if (tenant.line.count > 0 && tenant.credit < 1) {
+      this.round.remove(tenant);
+      this.round.push(tenant);
     }
-    return item;
+    return place.item;
   }
 
-  /** Takes out one that will not wait any longer; `false` when it is not there. The oldest of a tenant is found first. */
-  withdraw(tenantName: string, item: Item): boolean {
-    const tenant = this.tenants.get(tenantName);
-    if (tenant === undefined || !tenant.withdraw(item)) return false;
-    this.count -= 1;
-    if (tenant.count === 0) this.close(tenant);
+  /** Gives up a place; `false` when it was given up or taken already. */
+  withdraw(place: FairPlace<Item>): boolean {
+    if (place.tenant === null) return false;
+    this.leave(place, place.tenant);
     return true;
   }
 
   private open(name: string): Tenant<Item> {
     const tenant = new Tenant<Item>(name, 1);
     this.tenants.set(name, tenant);
-    this.append(tenant);
+    this.round.push(tenant);
     return tenant;
   }
 
-  /** Leaves the round. Who is served is the first in it; who withdraws may be any. */
-  private close(tenant: Tenant<Item>): void {
+  private leave(place: FairPlace<Item>, tenant: Tenant<Item>): void {
+    place.tenant = null;
+    tenant.line.remove(place);
+    this.count -= 1;
+    if (tenant.line.count > 0) return;
     this.tenants.delete(tenant.name);
-    let before: Tenant<Item> | null = null;
-    if (this.first === tenant) this.first = tenant.next;
-    else {
-      before = this.first;
-      while (before !== null && before.next !== tenant) before = before.next;
-      if (before !== null) before.next = tenant.next;
-    }
-    if (this.last === tenant) this.last = before;
-  }
-
-  private append(tenant: Tenant<Item>): void {
-    tenant.next = null;
-    if (this.last === null) this.first = tenant;
-    else this.last.next = tenant;
-    this.last = tenant;
+    this.round.remove(tenant);
   }
 }

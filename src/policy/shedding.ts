@@ -1,16 +1,16 @@
 import { withDefaults } from '../core/options.ts';
+import type { RequestClass } from '../core/request.ts';
 import { halfSipHash } from './rate/half-sip-hash.ts';
 
 /** Who may be shed, from whom it costs least. What is in no class (health checks, admin) is never shed. */
-export const SHED_CLASSES = ['low', 'normal', 'high'] as const;
-export type ShedClass = (typeof SHED_CLASSES)[number];
+export const SHED_CLASSES = ['low', 'normal', 'high'] as const satisfies readonly RequestClass[];
 
 /**
  * Whether to refuse a request of a class at a pressure from 0 to 1. The classes share the range in order: with three, the low
  * ones go between 0 and 1/3, from none of them to all, then the normal, then the high. `chance`, from 0 to 1,
  * says which of a class go first: a random number, or `stableChance`.
  */
-export function shed(pressureRatio: number, shedClass: ShedClass | null, chance: number): boolean {
+export function shed(pressureRatio: number, shedClass: RequestClass | null, chance: number): boolean {
   if (shedClass === null) return false;
   return chance < pressureRatio * SHED_CLASSES.length - SHED_CLASSES.indexOf(shedClass);
 }
@@ -67,7 +67,8 @@ export class LoopPressure {
     this.averageMs += (Math.max(0, delayMs) - this.averageMs) * weight;
     this.lastMs = nowMs;
     const wanted = (this.averageMs - delayMinMs) / (delayMaxMs - delayMinMs);
-    const held = Math.max(wanted, Math.min(this.ratio, wanted + hysteresisRatio));
+    // Near nothing it holds less and less, so that it is nothing once the delay is.
+    const held = Math.max(wanted, Math.min(this.ratio, wanted + Math.min(hysteresisRatio, Math.max(0, wanted))));
     this.ratio = Math.min(1, Math.max(0, held));
   }
 }

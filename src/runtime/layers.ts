@@ -8,6 +8,7 @@ import { concurrencyLimit } from '../web/layers/concurrency-limit.ts';
 import { CONCURRENCY_LIMIT_DEFAULTS } from '../web/layers/concurrency-options.ts';
 import { LOAD_SHEDDING_DEFAULTS, loadShedding } from '../web/layers/load-shedding.ts';
 import { RATE_LIMIT_DEFAULTS, rateLimit } from '../web/layers/rate-limit.ts';
+import { requestClass } from '../web/layers/request-class.ts';
 import { requestId } from '../web/layers/request-id.ts';
 import { timeout } from '../web/layers/timeout.ts';
 import type { Config } from './schema.ts';
@@ -56,6 +57,7 @@ export class LayerMaker {
     if (config.requestId !== undefined) return requestId(config.requestId);
     if (config.timeout !== undefined) return timeout(config.timeout);
     if (config.bodyLimit !== undefined) return bodyLimit(config.bodyLimit);
+    if (config.requestClass !== undefined) return requestClass(config.requestClass);
     const limit = readLimit(config);
     return limit === null ? accessLayer(this.log) : this.carried(place, config, limit);
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FairQueue } from '../../src/policy/fair-queue.ts';
+import { type FairPlace, FairQueue } from '../../src/policy/fair-queue.ts';
 
 function fill(queue: FairQueue<string>, tenant: string, weight: number, count: number): void {
   for (let index = 0; index < count; index += 1) assert.ok(queue.offer(tenant, weight, `${tenant}${index}`));
@@ -34,7 +34,7 @@ test('who sends much leaves room for who sends little', () => {
   while (queue.offer('greedy', 1, greedyCount)) greedyCount += 1;
   assert.equal(greedyCount, 50);
   assert.ok(queue.offer('modest', 1, 0));
-  assert.equal(queue.offer('greedy', 1, 0), false);
+  assert.equal(queue.offer('greedy', 1, 0), null);
   // A weight is a share of the room too: 50 of 2 × the 49 that are left.
   assert.ok(queue.offer('greedy', 2, 0));
 });
@@ -42,7 +42,7 @@ test('who sends much leaves room for who sends little', () => {
 test('a tenant has its own bound when there is one', () => {
   const queue = new FairQueue<number>({ tenantQueueMaxCount: 2 });
   assert.deepEqual(
-    [1, 2, 3].map((item) => queue.offer('a', 1, item)),
+    [1, 2, 3].map((item) => queue.offer('a', 1, item) !== null),
     [true, true, false],
   );
   assert.ok(queue.offer('b', 1, 1));
@@ -104,7 +104,7 @@ test('nothing is lost, nothing twice, and the bounds hold, whatever is offered a
         const taken = queue.take();
         assert.equal(taken === undefined, waiting.size === 0);
         if (taken !== undefined) assert.ok(waiting.delete(taken));
-      } else if (queue.offer(next.tenant, next.weight, item)) waiting.add(item);
+      } else if (queue.offer(next.tenant, next.weight, item) !== null) waiting.add(item);
       assert.equal(queue.count, waiting.size);
       assert.ok(queue.count <= 90);
     }
@@ -123,12 +123,12 @@ test('wrong options are named', () => {
 
 test('who withdraws is not served, and leaves its room to others', () => {
   const queue = new FairQueue<string>({ queueMaxCount: 4 });
-  fill(queue, 'a', 4, 2);
+  const place = queue.offer('a', 4, 'a0');
+  assert.ok(place !== null && queue.offer('a', 4, 'a1') !== null);
   fill(queue, 'b', 4, 2);
-  assert.equal(queue.offer('a', 1, 'more'), false);
-  assert.ok(queue.withdraw('a', 'a0'));
-  assert.equal(queue.withdraw('a', 'a0'), false);
-  assert.equal(queue.withdraw('c', 'a0'), false);
+  assert.equal(queue.offer('a', 1, 'more'), null);
+  assert.ok(queue.withdraw(place));
+  assert.equal(queue.withdraw(place), false);
   assert.ok(queue.offer('b', 4, 'b2'));
   assert.deepEqual(drain(queue), ['a1', 'b0', 'b1', 'b2']);
 });
@@ -142,7 +142,7 @@ test('any mixture of offers, turns and withdrawals serves each once that did not
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
       const queue = new FairQueue<number>({ queueMaxCount: 50 });
-      const waiting: { tenant: string; item: number }[] = [];
+      const waiting: { tenant: string; item: number; place: FairPlace<number> }[] = [];
       const served: number[] = [];
       const takeOne = (): void => {
         const item = queue.take();
@@ -160,11 +160,12 @@ test('any mixture of offers, turns and withdrawals serves each once that did not
       steps.forEach(({ kind, at, of }, item) => {
         const tenant = `tenant ${of}`;
         if (kind === 'offer') {
-          if (queue.offer(tenant, 1 + of, item)) waiting.push({ tenant, item });
+          const place = queue.offer(tenant, 1 + of, item);
+          if (place !== null) waiting.push({ tenant, item, place });
         } else if (kind === 'take') takeOne();
         else {
           const [entry] = waiting.splice(at % Math.max(1, waiting.length), 1);
-          if (entry !== undefined) assert.ok(queue.withdraw(entry.tenant, entry.item));
+          if (entry !== undefined) assert.ok(queue.withdraw(entry.place));
         }
         assert.equal(queue.count, waiting.length);
         assert.equal(queue.tenantCount, new Set(waiting.map((entry) => entry.tenant)).size);

@@ -5,7 +5,7 @@ import { Writable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../src/core/clock.ts';
 import { Log } from '../../src/ops/log.ts';
-import { assemble } from '../../src/runtime/assemble.ts';
+import { type Assembly, assemble } from '../../src/runtime/assemble.ts';
 import { checkConfig } from '../../src/runtime/config.ts';
 import type { ConfigInput } from '../../src/runtime/schema.ts';
 import { type Server, serve } from '../../src/server/serve.ts';
@@ -76,7 +76,7 @@ export class Bench implements AsyncDisposable {
       await server.close();
       for (const { group } of assembly.upstreams.values()) group.close();
     });
-    return new Assembled(server, lines, this.stack);
+    return new Assembled(server, assembly.limits, lines, this.stack);
   }
 
   /** An upstream that answers what the test says. */
@@ -124,15 +124,23 @@ export class Assembled {
   /** Log lines. */
   readonly lines: readonly string[];
   private readonly stack: AsyncDisposableStack;
+  private readonly limits: Assembly['limits'];
 
-  constructor(server: Server, lines: readonly string[], stack: AsyncDisposableStack) {
+  constructor(server: Server, limits: Assembly['limits'], lines: readonly string[], stack: AsyncDisposableStack) {
     this.server = server;
+    this.limits = limits;
     this.lines = lines;
     this.stack = stack;
   }
 
   port(listener = 0): number {
     return this.server.listeners[listener]?.address.port ?? 0;
+  }
+
+  /** How much of the load its only limit refuses. */
+  pressureRatio(): number {
+    const [limit] = this.limits.values();
+    return Number(Reflect.get(Object(limit?.layer.status()), 'pressureRatio'));
   }
 
   /** A connection to a listener. */

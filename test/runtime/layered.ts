@@ -22,19 +22,19 @@ export class Layered {
   }
 
   /** One that answers each request at once. */
-  async answering(layer: LayerInput): Promise<Assembled> {
+  async answering(...layers: readonly LayerInput[]): Promise<Assembled> {
     const origin = await this.bench.open({});
-    return this.bench.open(this.parts(layer, `http://127.0.0.1:${origin.port()}`));
+    return this.bench.open(this.parts(layers, `http://127.0.0.1:${origin.port()}`));
   }
 
   /** One whose answers the test gives. */
   async held(layer: LayerInput): Promise<Held> {
     const upstream = await this.bench.upstream();
-    return new Held(await this.bench.open(this.parts(layer, upstream.url)), upstream);
+    return new Held(await this.bench.open(this.parts([layer], upstream.url)), upstream);
   }
 
-  private parts(layer: LayerInput, url: string): Parts {
-    const layers = [layer];
+  private parts(given: readonly LayerInput[], url: string): Parts {
+    const layers = [...given];
     if (this.place === 'routes[].layers[]') return { upstream: { endpoints: [url] }, route: { layers } };
     return { upstream: { endpoints: [url], layers } };
   }

@@ -80,6 +80,7 @@ class SlidingWindow implements RateLimit {
     const room = this.quotaCount - cost;
     if (room < 0) return Number.POSITIVE_INFINITY;
     const shareRatio = current <= room ? 1 - (room - current) / before : 1 + Math.max(0, 1 - room / current);
-    return Math.max(0, shareRatio - passedRatio) * this.windowMs;
+    // The next microsecond: who came a rounding error too early would be refused again.
+    return Math.floor(Math.max(0, shareRatio - passedRatio) * this.windowMs * 1000 + 1) / 1000;
   }
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BODY_LIMIT_DEFAULTS } from '../../web/layers/body-limit.ts';
 import { REQUEST_ID_DEFAULTS } from '../../web/layers/request-id.ts';
 import { TIMEOUT_DEFAULTS } from '../../web/layers/timeout.ts';
-import { concurrencyLimit, loadShedding, rateLimit } from './limits.ts';
+import { concurrencyLimit, loadShedding, rateLimit, requestClass } from './limits.ts';
 import { bytes, count, fieldName, milliseconds, offable, setting } from './unit.ts';
 
 /** What requests pass through: the library's layers by their names. */
@@ -32,6 +32,7 @@ export const layer = z
       }),
       "Another limit on request bodies than the listener's `bodyMaxBytes`, lower or higher.",
     ),
+    requestClass,
     rateLimit,
     concurrencyLimit,
     loadShedding,

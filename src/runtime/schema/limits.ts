@@ -90,6 +90,16 @@ export const rateLimit = setting(
   'So many requests of a client in a time. Over it: 429 with `retry-after`. See [rate-limit.md](policies/rate-limit.md).',
 );
 
+export const requestClass = setting(
+  z.strictObject({
+    class: required(
+      z.nullable(z.enum(SHED_CLASSES)),
+      'Goes before the `class` of the limits. `null`: they let it pass and take no notice.',
+    ),
+  }),
+  'How important requests are to the limits after it, those of the upstream too: for health checks that an upstream answers.',
+);
+
 const shedClass = (fallback: string) => ({
   class: offable(
     z.enum(SHED_CLASSES),

@@ -5,10 +5,9 @@ import type { Handler, Layer } from '../../core/handler.ts';
 import { withBodyMode } from '../../core/handler.ts';
 import type { HttpResponse } from '../../core/message.ts';
 import type { Measure, Measured } from '../../core/metrics.ts';
-import type { HttpRequest } from '../../core/request.ts';
+import type { HttpRequest, RequestClass } from '../../core/request.ts';
 import type { QueueControl } from '../../policy/codel.ts';
 import type { ConcurrencyOutcome } from '../../policy/concurrency/limiter.ts';
-import type { ShedClass } from '../../policy/shedding.ts';
 import type { Answer } from '../response.ts';
 import {
   type AnyLimiter,
@@ -71,7 +70,7 @@ class Places implements VisitOwner {
   private readonly limiter: AnyLimiter;
   private readonly queue: ConcurrencyQueue | null;
   private readonly control: QueueControl | null;
-  private readonly classOf: (request: HttpRequest) => ShedClass | null;
+  private readonly classOf: (request: HttpRequest) => RequestClass | null;
   private readonly refusal: HttpResponse;
   private readonly counts = new LimitCounts();
   /** A fixed limit learns nothing, so it need not know how long anything took. */
@@ -120,7 +119,7 @@ class Places implements VisitOwner {
       return this.run(request, inner);
     }
     const place = this.queue?.offer(request, shedClass) ?? 'queue-full';
-    return typeof place === 'string' ? this.refuse(request, place, shedClass) : this.wait(request, inner, place);
+    return typeof place === 'string' ? this.refuse(request, place) : this.wait(request, inner, place);
   }
 
   now(): number {
@@ -162,7 +161,7 @@ class Places implements VisitOwner {
   private async wait(request: HttpRequest, inner: Handler, waiting: Waiting): Promise<HttpResponse> {
     const end = await waiting.ended;
     if (end instanceof Failure) throw end;
-    if (end !== 'turn') return this.refuse(request, end, waiting.tenant);
+    if (end !== 'turn') return this.refuse(request, end);
     if (waiting.failure !== null) {
       this.leave(0, 'ignored', this.now());
       throw waiting.failure;
@@ -187,11 +186,17 @@ class Places implements VisitOwner {
     return answer;
   }
 
-  private refuse(request: HttpRequest, reason: LimitReason, key: string): HttpResponse {
-    const { name, retryAfterMs } = this.options;
+  private tenantOf(request: HttpRequest): string {
+    return this.queue?.tenantOf(request) ?? '';
+  }
+
+  private refuse(request: HttpRequest, reason: LimitReason): HttpResponse {
     this.counts.refuse(reason);
-    if (refuses.heard)
+    if (refuses.heard) {
+      const { name, retryAfterMs } = this.options;
+      const key = this.tenantOf(request);
       refuses.publish({ layer: 'concurrencyLimit', name, requestId: request.id, key, reason, retryAfterMs });
+    }
     return this.refusal;
   }
 
@@ -200,7 +205,7 @@ class Places implements VisitOwner {
     this.counts.admit(waited !== null);
     if (!admits.heard) return;
     const { name } = this.options;
-    const key = waited?.tenant ?? '';
+    const key = this.tenantOf(request);
     const waitMs = waited === null ? 0 : this.clock.now() - waited.sinceMs;
     admits.publish({ layer: 'concurrencyLimit', name, requestId: request.id, key, waitMs });
   }

@@ -1,8 +1,8 @@
 import type { LimitReason } from '../../core/events.ts';
-import type { HttpRequest } from '../../core/request.ts';
+import type { HttpRequest, RequestClass } from '../../core/request.ts';
 import { FairQueue } from '../../policy/fair-queue.ts';
 import { headerKey } from '../../policy/rate/key.ts';
-import { SHED_CLASSES, type ShedClass } from '../../policy/shedding.ts';
+import { SHED_CLASSES } from '../../policy/shedding.ts';
 import type { ConcurrencyLimitOptions } from './concurrency-options.ts';
 import { ClientKeys, keyReader } from './request-key.ts';
 import { Waiting } from './waiting.ts';
@@ -12,11 +12,14 @@ export class ConcurrencyQueue {
   private readonly options: ConcurrencyLimitOptions;
   private readonly maxCount: number;
   private readonly queue: FairQueue<Waiting>;
-  private readonly tenantOf: (request: HttpRequest) => string;
+  /** Whose a request is; without tenants all are the same. */
+  readonly tenantOf: (request: HttpRequest) => string;
   private readonly weights: ReadonlyMap<string, number>;
   /** Without tenants all are one, and the whole queue is its share. */
   private readonly usualWeight: number;
-  private readonly withdraw = (waiting: Waiting): void => void this.queue.withdraw(waiting.tenant, waiting);
+  private readonly withdraw = ({ place }: Waiting): void => {
+    if (place !== null) this.queue.withdraw(place);
+  };
 
   constructor(options: ConcurrencyLimitOptions, maxCount: number) {
     const { tenantQueueMaxCount, tenantWeights, tenant } = options;
@@ -38,7 +41,7 @@ export class ConcurrencyQueue {
   }
 
   /** Lines a request up, or says why not. */
-  offer(request: HttpRequest, shedClass: ShedClass): Waiting | LimitReason {
+  offer(request: HttpRequest, shedClass: RequestClass): Waiting | LimitReason {
     const { clock, queueTimeoutMs } = this.options;
     if (this.count >= this.maxCount) return 'queue-full';
     if (this.count * SHED_CLASSES.length >= this.maxCount * (SHED_CLASSES.indexOf(shedClass) + 1)) return 'shed';
@@ -46,7 +49,8 @@ export class ConcurrencyQueue {
     const waiting = new Waiting(request, tenant, clock, queueTimeoutMs, this.withdraw);
     // It may have ended while layers before this one were busy.
     if (waiting.failure !== null) return waiting;
-    if (this.queue.offer(tenant, this.weights.get(tenant) ?? this.usualWeight, waiting)) return waiting;
+    waiting.place = this.queue.offer(tenant, this.weights.get(tenant) ?? this.usualWeight, waiting);
+    if (waiting.place !== null) return waiting;
     waiting.finish('queue-full');
     return 'queue-full';
   }

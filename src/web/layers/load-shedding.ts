@@ -5,14 +5,8 @@ import type { Layer } from '../../core/handler.ts';
 import { bodyReady, withBodyMode } from '../../core/handler.ts';
 import type { Measure, Measured } from '../../core/metrics.ts';
 import { withDefaults } from '../../core/options.ts';
-import type { HttpRequest } from '../../core/request.ts';
-import {
-  LOOP_PRESSURE_DEFAULTS,
-  type LoopPressureOptions,
-  type ShedClass,
-  shed,
-  stableChance,
-} from '../../policy/shedding.ts';
+import type { HttpRequest, RequestClass } from '../../core/request.ts';
+import { LOOP_PRESSURE_DEFAULTS, type LoopPressureOptions, shed, stableChance } from '../../policy/shedding.ts';
 import { LimitCounts } from './limit-counts.ts';
 import { loopPressure } from './loop-delay.ts';
 import { overloadRefusal } from './refusal.ts';
@@ -67,7 +61,7 @@ export function loadShedding(given?: Partial<LoadSheddingOptions>): LoadShedding
   const pressure = loopPressure({ delayMinMs, delayMaxMs, smoothingMs, hysteresisRatio }, clock);
   const counts = new LimitCounts();
   const [key0, key1] = crypto.getRandomValues(new Int32Array(2));
-  const isShed = (request: HttpRequest, shedClass: ShedClass): boolean => {
+  const isShed = (request: HttpRequest, shedClass: RequestClass): boolean => {
     if (pressure.ratio === 0) return false;
     const period = Math.floor(clock.now() / periodMs);
     return shed(pressure.ratio, shedClass, stableChance(`${clients.of(request)} ${period}`, key0 ?? 0, key1 ?? 0));

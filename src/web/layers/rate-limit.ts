@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { systemClock } from '../../core/clock.ts';
 import { channel } from '../../core/events.ts';
+import type { Failure } from '../../core/failure.ts';
 import type { Handler, Layer } from '../../core/handler.ts';
 import { bodyReady, withBodyMode } from '../../core/handler.ts';
 import type { Measure, Measured } from '../../core/metrics.ts';
@@ -103,7 +104,8 @@ export interface RateLimiting extends Layer, Measured {
 
 /**
  * Limits how many requests of a key there are in a time. One too many is answered 429 (`rate-limited`) with
- * `retry-after`, or waits for its turn where the algorithm is a leaky bucket; who waits and leaves is forgotten.
+ * `retry-after`, or waits for its turn where the algorithm is a leaky bucket. Who leaves while it waits is not served, and its
+ * turn is nobody else's.
  *
  * All handlers that one layer is put around share its counts. It reads the body itself, once the request is admitted,
  * for a handler that does not say `manual`. Throws `TypeError` for wrong options.
@@ -144,7 +146,7 @@ class RateLimiter {
     if (key === null) return inner(request);
     const decision = this.store.admit(key, this.options.clock.now());
     if (!(decision instanceof Promise)) return this.obey(decision, key, request, inner);
-    return decision.then((decided) => this.obey(decided, key, request, inner));
+    return this.decided(decision, request).then((decided) => this.obey(decided, key, request, inner));
   }
 
   /** The decision is read before anything else runs: its store writes the next one over it. */
@@ -175,6 +177,20 @@ class RateLimiter {
     const at = { limit: this.options.name, place };
     this.counts.measure(take, 'rateLimit', at);
     take('sluice_rate_limit_forgotten_total', at, this.status().forgottenCount);
+  }
+
+  /** Waits for a store that takes its time. Rejects when the request has ended meanwhile. */
+  private async decided(
+    decision: Promise<Readonly<RateDecision>>,
+    request: HttpRequest,
+  ): Promise<Readonly<RateDecision>> {
+    let ended: Failure | null = null;
+    request.onAbort((failure) => {
+      ended = failure;
+    });
+    const decided = await decision;
+    if (ended !== null) throw ended;
+    return decided;
   }
 
   /** Rejects when the request ends before its turn. */

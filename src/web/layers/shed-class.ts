@@ -1,7 +1,7 @@
 import { isToken } from '../../core/headers.ts';
-import type { HttpRequest } from '../../core/request.ts';
+import type { HttpRequest, RequestClass } from '../../core/request.ts';
 import { TrustedProxies } from '../../core/trusted-proxies.ts';
-import { SHED_CLASSES, type ShedClass } from '../../policy/shedding.ts';
+import { SHED_CLASSES } from '../../policy/shedding.ts';
 
 /** How important requests are when not all can be served. */
 export interface ClassOptions {
@@ -9,7 +9,7 @@ export interface ClassOptions {
    * The class of all requests here, or a function that tells it. `null` is for what must not be refused, health checks and
    * administration: the layer lets it pass and takes no notice.
    */
-  class: ShedClass | null | ((request: HttpRequest) => ShedClass | null);
+  class: RequestClass | null | ((request: HttpRequest) => RequestClass | null);
   /** A field in which trusted proxies name another class; `null` is none. From anybody else it means nothing. */
   classHeader: string | null;
   /** Whose word counts: addresses, CIDR ranges, and `unix` for unix sockets. */
@@ -17,20 +17,24 @@ export interface ClassOptions {
 }
 
 /** How the class of a request is found out. Throws `TypeError` for wrong options. */
-export function classReader(options: ClassOptions): (request: HttpRequest) => ShedClass | null {
+export function classReader(options: ClassOptions): (request: HttpRequest) => RequestClass | null {
   const { class: given, classHeader, trustedProxies } = options;
-  const usual = typeof given === 'function' ? given : () => given;
+  const own = typeof given === 'function' ? given : () => given;
+  const usual = (request: HttpRequest): RequestClass | null =>
+    request.limitClass === undefined ? own(request) : request.limitClass;
   if (typeof given === 'string' && !isClass(given))
     throw new TypeError(`class: ${JSON.stringify(given)} is none of ${SHED_CLASSES.join(', ')}`);
   if (classHeader === null) return usual;
   if (!isToken(classHeader)) throw new TypeError(`classHeader: ${JSON.stringify(classHeader)} is not a field name`);
   const trusted = new TrustedProxies(trustedProxies);
   return (request) => {
+    // What its route keeps from being refused, no field makes less important.
+    if (request.limitClass === null) return null;
     const told = trusted.has(request.peer.address) ? request.headers.get(classHeader) : null;
     return told !== null && isClass(told) ? told : usual(request);
   };
 }
 
-function isClass(text: string): text is ShedClass {
+export function isClass(text: string): text is RequestClass {
   return SHED_CLASSES.some((known) => known === text);
 }

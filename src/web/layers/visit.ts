@@ -1,5 +1,6 @@
 import type { Clock, ClockTimer } from '../../core/clock.ts';
 import { Failure } from '../../core/failure.ts';
+import { HeaderFields } from '../../core/headers.ts';
 import type { HttpResponse } from '../../core/message.ts';
 import type { HttpRequest } from '../../core/request.ts';
 import type { ConcurrencyOutcome } from '../../policy/concurrency/limiter.ts';
@@ -82,9 +83,11 @@ export class Visit {
 }
 
 /** A body that is whole costs nothing more than to be sent, and what has become a long-lived stream is no load like others. */
-function endsWithHead({ body, takeover, onDrain }: HttpResponse): boolean {
+function endsWithHead({ body, headers, takeover, onDrain }: HttpResponse): boolean {
   if (body === null || body === undefined || typeof body === 'string' || body instanceof Uint8Array) return true;
-  return takeover !== undefined || onDrain !== undefined;
+  if (takeover !== undefined || onDrain !== undefined) return true;
+  // An upstream's events, which we only pass on.
+  return HeaderFields.from(headers).get('content-type')?.startsWith('text/event-stream') === true;
 }
 
 /** What an answer says about the load: 503 and 504 are overload, and the time of other faults, of refusals and of streams nothing. */

@@ -2,6 +2,7 @@ import type { Clock, ClockTimer } from '../../core/clock.ts';
 import type { LimitReason } from '../../core/events.ts';
 import type { Failure } from '../../core/failure.ts';
 import type { HttpRequest } from '../../core/request.ts';
+import type { FairPlace } from '../../policy/fair-queue.ts';
 
 /** What ends a wait: its turn, a refusal, or the end of the request. */
 export type WaitEnd = 'turn' | LimitReason | Failure;
@@ -12,6 +13,8 @@ export class Waiting {
   readonly sinceMs: number;
   /** Resolves when the wait is over, and never rejects. */
   readonly ended: Promise<WaitEnd>;
+  /** Where it waits; `null` before it is lined up. */
+  place: FairPlace<Waiting> | null = null;
   /** Why the request has ended early, be it after its turn came: then nobody waits for what it would do. */
   failure: Failure | null = null;
   private over = false;

@@ -326,9 +326,10 @@ test('each decision is an event, and each change of the limit', async () => {
     onEvent('limit:refuse', ({ key, reason, retryAfterMs }) => heard.push(['refuse', key, reason, retryAfterMs])),
     onEvent('limit:change', ({ limitCount }) => heard.push(['change', limitCount])),
   ];
-  const limited = new Limited({ name: 'api', requestMaxCount: 1, queueMaxCount: 1 });
-  const [first, second] = [limited.send(), limited.send()];
-  limited.send();
+  const limited = new Limited({ name: 'api', requestMaxCount: 1, queueMaxCount: 2, tenant: 'client-ip' });
+  const from = (host: number): Sent => limited.send({ peer: { address: `192.0.2.${host}` } });
+  const [first, second] = [from(1), from(2)];
+  from(2);
   limited.clock.advance(30);
   await first.end();
   await second.end();
@@ -342,9 +343,9 @@ test('each decision is an event, and each change of the limit', async () => {
   assert.deepEqual(
     heard.filter((event) => !(Array.isArray(event) && event[2] === 'default')),
     [
-      ['admit', 'concurrencyLimit', 'api', '', 0],
-      ['refuse', 'high', 'queue-full', 1000],
-      ['admit', 'concurrencyLimit', 'api', '', 30],
+      ['admit', 'concurrencyLimit', 'api', '192.0.2.1', 0],
+      ['refuse', '192.0.2.2', 'queue-full', 1000],
+      ['admit', 'concurrencyLimit', 'api', '192.0.2.2', 30],
       ['change', 16],
     ],
   );

@@ -215,6 +215,28 @@ test('another store decides, at once or later, and what it throws is what the re
   assert.deepEqual([asked.length, asked[0], memories.length], [3, ['', 0], 1]);
 });
 
+test('who leaves while a store decides is not served', async () => {
+  const decided = Promise.withResolvers<void>();
+  const layer = rateLimit({
+    store: (limit) => {
+      const memory = new KeyedRate(limit, Math.random, { keyMaxCount: 1 });
+      return { admit: (key, nowMs) => decided.promise.then(() => memory.admit(key, nowMs)) };
+    },
+  });
+  let callCount = 0;
+  const handler = layer(() => {
+    callCount += 1;
+    return { status: 200 };
+  });
+  const exchange = new FakeExchange();
+  const left = handler(makeRequest('GET', '/', { exchange }));
+  const stays = handler(makeRequest('GET', '/'));
+  exchange.abort(new Failure('client-gone'));
+  decided.resolve();
+  await assert.rejects(Promise.resolve(left), (error) => error instanceof Failure && error.code === 'client-gone');
+  assert.deepEqual([(await stays).status, callCount], [200, 1]);
+});
+
 test('each decision is an event', async () => {
   const { clock, handler, ask } = limited({ ...ONE, name: 'api' });
   const heard: unknown[] = [];

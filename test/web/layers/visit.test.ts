@@ -55,6 +55,12 @@ test('the time that counts is that to the head, although the place is kept until
   assert.deepEqual(left, [[30, 'success']]);
 });
 
+test('events of an upstream, which go on for as long as the client likes, give the place back with their head', () => {
+  const { left, visit: one } = visit();
+  one.end({ status: 200, headers: { 'content-type': 'text/event-stream;charset=utf-8' }, body: drip() });
+  assert.deepEqual(left, [[0, 'success']]);
+});
+
 test('a timeout counts as overload, and any other early end says nothing, whatever the handler answers then', async () => {
   const ends: readonly (readonly [FaultCode, string])[] = [
     ['handler-timeout', 'dropped'],
