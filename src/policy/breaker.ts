@@ -1,10 +1,9 @@
-import { WindowCounts } from './window.ts';
+import { CALLS, type CallKind, CallWindow, type CallWindowOptions, FAILURES, SLOW } from './call-window.ts';
 
 /** When a breaker opens, and how it closes again. */
-export interface BreakerOptions {
+export interface BreakerOptions extends CallWindowOptions {
   /** Share of failures in the window at which it opens, while the rest of the group has none. */
   failureRatio: number;
-  windowMs: number;
   /** Fewer calls in the window say nothing. */
   volumeMinCount: number;
   /** A call that takes this long or longer is slow; `null`: none is. */
@@ -27,7 +26,11 @@ export interface BreakerOptions {
 export const BREAKER_DEFAULTS: Readonly<BreakerOptions> = {
   failureRatio: 0.5,
   windowMs: 10_000,
+  // In an overload queues run full and empty within a second or two, which is not to be taken for a fault of one endpoint.
+  windowMinMs: 3000,
   volumeMinCount: 20,
+  // The standard error of a share is then 5 % at most.
+  volumeEnoughCount: 100,
   slowCallMs: null,
   slowCallRatio: 0.8,
   openMs: 5000,
@@ -46,22 +49,21 @@ export type CallOutcome = 'success' | 'failure' | 'none';
 /** What `admit` answers when the call may not be made. */
 export const REFUSED = 0;
 
-const CALLS = 0;
-const FAILURES = 1;
-const SLOW = 2;
-const BUCKET_COUNT = 10;
-
-/** Counts calls, for a breaker or for a group of them. */
-export const callCounts = (windowMs: number): WindowCounts =>
-  new WindowCounts(windowMs / BUCKET_COUNT, BUCKET_COUNT, 3);
+/** What a breaker knows of the others of its group. */
+export interface Siblings {
+  /** Calls to all of the group. */
+  readonly calls: CallWindow;
+}
 
 /**
- * A circuit breaker (Nygard, Release It!; windows and slow calls as in Resilience4j) whose threshold adapts to its group.
+ * A circuit breaker (Nygard, Release It!; windows and slow calls as in Resilience4j) whose window adapts to how many calls
+ * there are, and its threshold to its group.
  *
  * Closed: opens when the window has `volumeMinCount` calls and the share of failures, or of slow calls, is at its
- * threshold. What adapts: the threshold t rises to t + (1 - t) × b, where b is the same share among all *other* endpoints
- * of the group. So one that is no worse than the rest stays closed in a brown-out of all, and in a total failure all
- * open. The idea, to judge an endpoint by the mean of its group, is that of Envoy's success-rate outlier detection.
+ * threshold. The window is as far back as it takes to have `volumeEnoughCount` calls, between `windowMinMs` and `windowMs`.
+ * The threshold t rises to t + (1 - t) × b, where b is the same share, in the same span, among all *other* endpoints of the
+ * group. So one that is no worse than the rest stays closed in a brown-out of all, and in a total failure all open. The
+ * idea, to judge an endpoint by the mean of its group, is that of Envoy's success-rate outlier detection.
  *
  * Open: refuses for `openMs` × 2ⁿ. Half-open: `trialCount` trials at a time; the first failed or slow one opens it again,
  * `trialCount` that succeed in a row close it, with nothing remembered.
@@ -69,11 +71,11 @@ export const callCounts = (windowMs: number): WindowCounts =>
 export class Breaker {
   private readonly options: Readonly<BreakerOptions>;
   private readonly random: () => number;
-  private readonly group: WindowCounts | null;
+  private readonly siblings: Siblings;
   /** What it is judged by: calls since it was closed. */
-  private readonly counts: WindowCounts;
+  private readonly calls: CallWindow;
   /** What it has added to the group. */
-  private readonly given: WindowCounts;
+  private readonly given: CallWindow;
   private phase: BreakerState = 'closed';
   private forcedState: 'open' | 'closed' | null = null;
   /** The last ticket; while it is closed that of every call. */
@@ -88,13 +90,12 @@ export class Breaker {
   private untilMs = 0;
   private closedSinceMs = Number.NEGATIVE_INFINITY;
 
-  /** `group` is shared by all breakers of a group, each made with `callCounts(windowMs)`; `null`: nothing adapts. */
-  constructor(options: Readonly<BreakerOptions>, group: WindowCounts | null, random: () => number) {
+  constructor(options: Readonly<BreakerOptions>, siblings: Siblings, random: () => number) {
     this.options = options;
     this.random = random;
-    this.group = group;
-    this.counts = callCounts(options.windowMs);
-    this.given = callCounts(options.windowMs);
+    this.siblings = siblings;
+    this.calls = new CallWindow(options);
+    this.given = new CallWindow(options);
     this.trials = new Array<number>(options.trialCount).fill(REFUSED);
     this.trialUntilMs = new Array<number>(options.trialCount).fill(0);
   }
@@ -155,43 +156,54 @@ export class Breaker {
   /** The call with that ticket has ended. What was admitted before the last change of state is not judged here. */
   observe(ticket: number, outcome: CallOutcome, durationMs: number, nowMs: number): void {
     const slow = this.options.slowCallMs !== null && durationMs >= this.options.slowCallMs;
-    if (outcome !== 'none' && this.group !== null) {
-      count(this.group, outcome, slow, nowMs);
-      count(this.given, outcome, slow, nowMs);
+    const failed = outcome === 'failure';
+    if (outcome !== 'none') {
+      this.siblings.calls.add(failed, slow, nowMs);
+      this.given.add(failed, slow, nowMs);
     }
     if (this.phase === 'closed' && ticket === this.ticket) {
       if (outcome === 'none') return;
-      count(this.counts, outcome, slow, nowMs);
-      if (this.isFailing(nowMs)) this.open(nowMs);
+      this.calls.add(failed, slow, nowMs);
+      if (this.isFailing(failed || slow, nowMs)) this.open(nowMs);
       return;
     }
     const trial = ticket === REFUSED ? -1 : this.trials.indexOf(ticket);
     if (trial === -1) return;
     this.trials[trial] = REFUSED;
     if (this.phase !== 'half-open' || ticket < this.judgedFrom || outcome === 'none') return;
-    if (outcome === 'failure' || slow) this.open(nowMs);
+    if (failed || slow) this.open(nowMs);
     else this.prove(nowMs);
   }
 
-  private isFailing(nowMs: number): boolean {
-    const { failureRatio, slowCallRatio, volumeMinCount } = this.options;
-    const callCount = this.counts.sum(CALLS, nowMs);
-    if (callCount < volumeMinCount) return false;
-    if (this.isAtThreshold(FAILURES, failureRatio, callCount, nowMs)) return true;
-    return this.isAtThreshold(SLOW, slowCallRatio, callCount, nowMs);
+  /** `bad`: the last call has failed, or was slow. */
+  private isFailing(bad: boolean, nowMs: number): boolean {
+    const { failureRatio, slowCallRatio, volumeEnoughCount, volumeMinCount } = this.options;
+    const volumeCount = this.calls.volumeCount(nowMs);
+    if (volumeCount < volumeMinCount) return false;
+    // A good one makes it fail only where it makes the volume full. So what is well need not look back.
+    if (!bad && volumeCount > volumeEnoughCount) return false;
+    const backCount = this.calls.backCount(nowMs);
+    return (
+      this.isAtThreshold(FAILURES, failureRatio, backCount, nowMs) ||
+      this.isAtThreshold(SLOW, slowCallRatio, backCount, nowMs)
+    );
   }
 
-  private isAtThreshold(kind: number, ratio: number, callCount: number, nowMs: number): boolean {
-    const own = this.counts.sum(kind, nowMs);
-    return own > 0 && own / callCount >= ratio + (1 - ratio) * this.baseline(kind, nowMs);
+  private isAtThreshold(kind: CallKind, ratio: number, backCount: number, nowMs: number): boolean {
+    const own = this.calls.sum(kind, backCount, nowMs);
+    if (own === 0) return false;
+    const share = own / this.calls.sum(CALLS, backCount, nowMs);
+    return share >= ratio && share >= ratio + (1 - ratio) * this.baseline(kind, backCount, nowMs);
   }
 
   /** The share among all others of the group; 0 while these say too little. */
-  private baseline(kind: number, nowMs: number): number {
-    if (this.group === null) return 0;
-    const callCount = this.group.sum(CALLS, nowMs) - this.given.sum(CALLS, nowMs);
-    if (callCount < this.options.volumeMinCount) return 0;
-    return (this.group.sum(kind, nowMs) - this.given.sum(kind, nowMs)) / callCount;
+  private baseline(kind: CallKind, backCount: number, nowMs: number): number {
+    const callCount = this.othersSum(CALLS, backCount, nowMs);
+    return callCount < this.options.volumeMinCount ? 0 : this.othersSum(kind, backCount, nowMs) / callCount;
+  }
+
+  private othersSum(kind: CallKind, backCount: number, nowMs: number): number {
+    return this.siblings.calls.sum(kind, backCount, nowMs) - this.given.sum(kind, backCount, nowMs);
   }
 
   private open(nowMs: number): void {
@@ -209,7 +221,7 @@ export class Breaker {
     this.phase = 'closed';
     this.closedSinceMs = nowMs;
     this.nextTicket();
-    this.counts.clear();
+    this.calls.clear();
   }
 
   /** A place where no trial is under way, or one that has been waited for too long; -1 when there is none. */
@@ -224,10 +236,4 @@ export class Breaker {
     this.ticket += 1;
     return this.ticket;
   }
-}
-
-function count(counts: WindowCounts, outcome: CallOutcome, slow: boolean, nowMs: number): void {
-  counts.add(CALLS, nowMs);
-  if (outcome === 'failure') counts.add(FAILURES, nowMs);
-  if (slow) counts.add(SLOW, nowMs);
 }

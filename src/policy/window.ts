@@ -1,6 +1,7 @@
 /**
  * Counts of the last while, in a ring of buckets: what happened in the bucket of now and in those before it that the ring
- * still has. So the span is between `bucketCount - 1` and `bucketCount` buckets long. Counting and reading are O(1).
+ * still has. So the span is between `bucketCount - 1` and `bucketCount` buckets long. Counting and reading are O(1); to look
+ * back on a part of the span costs as much as it has buckets.
  */
 export class WindowCounts {
   private readonly bucketMs: number;
@@ -27,9 +28,29 @@ export class WindowCounts {
     this.sums[kind] = (this.sums[kind] ?? 0) + count;
   }
 
-  sum(kind: number, nowMs: number): number {
+  /** `backCount`: in that many buckets only, that of now and those just before it. */
+  sum(kind: number, nowMs: number, backCount: number = this.bucketCount): number {
     this.advance(nowMs);
-    return this.sums[kind] ?? 0;
+    if (backCount >= this.bucketCount) return this.sums[kind] ?? 0;
+    let sum = 0;
+    for (let back = 0; back < backCount; back += 1) sum += this.countAt(back, kind);
+    return sum;
+  }
+
+  /** How many buckets, that of now and those just before it, it takes to have so many; all when they are not so many. */
+  backCountOf(kind: number, count: number, nowMs: number): number {
+    let missing = count;
+    if (this.sum(kind, nowMs) < count) return this.bucketCount;
+    for (let back = 0; back < this.bucketCount; back += 1) {
+      missing -= this.countAt(back, kind);
+      if (missing <= 0) return back + 1;
+    }
+    return this.bucketCount;
+  }
+
+  private countAt(back: number, kind: number): number {
+    const bucket = (this.newest + this.bucketCount - back) % this.bucketCount;
+    return this.counts[bucket * this.kindCount + kind] ?? 0;
   }
 
   clear(): void {

@@ -184,6 +184,7 @@ export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
     throw new TypeError('upstream: endpoints: at least one is needed, or discover');
   }
   checkPool(settings.pool);
+  if (settings.breaker !== null) checkBreaker(settings.breaker);
   checkName('protocol', settings.protocol, UPSTREAM_PROTOCOLS);
   checkName('tls: minVersion', settings.tls.minVersion, TLS_VERSIONS);
   if (settings.retry !== null) checkRetry(settings.retry);
@@ -230,6 +231,17 @@ export function checkPool({ connectionMaxCount, connectionMinCount }: PoolOption
   throw new TypeError(
     `upstream.pool: connectionMinCount: ${connectionMinCount} is above connectionMaxCount, ${connectionMaxCount}`,
   );
+}
+
+/** Throws `TypeError` on numbers that do not fit together. */
+export function checkBreaker({ volumeEnoughCount, volumeMinCount, windowMinMs, windowMs }: BreakerOptions): void {
+  const wrong = [
+    ...(windowMinMs <= windowMs ? [] : [`windowMinMs: ${windowMinMs} is above windowMs, ${windowMs}`]),
+    ...(volumeEnoughCount >= volumeMinCount
+      ? []
+      : [`volumeEnoughCount: ${volumeEnoughCount} is below volumeMinCount, ${volumeMinCount}`]),
+  ];
+  if (wrong.length > 0) throw new TypeError(`upstream.breaker: ${wrong.join('; ')}`);
 }
 
 function checkRetry({ on, jitter }: RetryOptions): void {

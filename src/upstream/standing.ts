@@ -1,17 +1,10 @@
 import type { Clock } from '../core/clock.ts';
 import type { Failure, FaultCode } from '../core/failure.ts';
-import {
-  Breaker,
-  type BreakerOptions,
-  type BreakerState,
-  type CallOutcome,
-  callCounts,
-  REFUSED,
-} from '../policy/breaker.ts';
+import { type Breaker, type BreakerOptions, type BreakerState, type CallOutcome, REFUSED } from '../policy/breaker.ts';
+import { BreakerGroup } from '../policy/breaker-group.ts';
 import { Ewma } from '../policy/ewma.ts';
 import { Health, type HealthOptions, type HealthState } from '../policy/health.ts';
 import { type EjectionReason, type Outlier, OutlierGroup, type OutlierOptions } from '../policy/outlier.ts';
-import type { WindowCounts } from '../policy/window.ts';
 import { EndpointCounts } from './counts.ts';
 
 /** By what endpoints are judged; `null` is off. */
@@ -50,19 +43,14 @@ export class Judge {
   readonly clock: Clock;
   readonly random: () => number;
   readonly outliers: OutlierGroup | null;
-  private readonly calls: WindowCounts | null;
+  readonly breakers: BreakerGroup | null;
 
   constructor(options: JudgeOptions, clock: Clock, random: () => number) {
     this.options = options;
     this.clock = clock;
     this.random = random;
     this.outliers = options.passive === null ? null : new OutlierGroup(options.passive);
-    this.calls = options.breaker === null ? null : callCounts(options.breaker.windowMs);
-  }
-
-  newBreaker(): Breaker | null {
-    const { breaker } = this.options;
-    return breaker === null ? null : new Breaker(breaker, this.calls, this.random);
+    this.breakers = options.breaker === null ? null : new BreakerGroup(options.breaker, random);
   }
 }
 
@@ -84,7 +72,7 @@ export class Standing {
     const { active, measuresLatency } = judge.options;
     this.judge = judge;
     this.observer = observer;
-    this.breaker = judge.newBreaker();
+    this.breaker = judge.breakers?.join() ?? null;
     this.outlier = judge.outliers?.join() ?? null;
     this.latency = measuresLatency ? new Ewma() : null;
     const nowMs = judge.clock.now();

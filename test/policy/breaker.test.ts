@@ -1,32 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import {
-  BREAKER_DEFAULTS,
-  Breaker,
-  type BreakerOptions,
-  type CallOutcome,
-  callCounts,
-  REFUSED,
-} from '../../src/policy/breaker.ts';
-import type { WindowCounts } from '../../src/policy/window.ts';
-
-const OPTIONS: BreakerOptions = {
-  ...BREAKER_DEFAULTS,
-  windowMs: 10_000,
-  volumeMinCount: 10,
-  openMs: 1000,
-  openMaxMs: 8000,
-  jitterRatio: 0,
-};
-
-const breaker = (given: Partial<BreakerOptions> = {}, group: WindowCounts | null = null): Breaker =>
-  new Breaker({ ...OPTIONS, ...given }, group, () => 0.5);
-
-/** One call after the other, each over at once. */
-function call(it: Breaker, outcome: CallOutcome, nowMs: number, count = 1, durationMs = 1): void {
-  for (let i = 0; i < count; i += 1) it.observe(it.admit(nowMs), outcome, durationMs, nowMs);
-}
+import { type Breaker, type BreakerOptions, type CallOutcome, REFUSED } from '../../src/policy/breaker.ts';
+import { breaker, call, groupOf, OPTIONS } from './breaking.ts';
 
 /** A breaker that has opened at 0. */
 function opened(given: Partial<BreakerOptions> = {}): Breaker {
@@ -180,7 +156,7 @@ test('calls that were admitted before it opened are not taken for trials', () =>
 });
 
 test('a brown-out of all endpoints opens none; one that is worse than the rest opens', () => {
-  const group = callCounts(OPTIONS.windowMs);
+  const group = groupOf();
   const all = Array.from({ length: 4 }, () => breaker({}, group));
   const failing = (it: Breaker, of10: number): void => {
     for (let i = 0; i < 10; i += 1) call(it, i < 10 - of10 ? 'success' : 'failure', 0);
@@ -203,7 +179,7 @@ test('the threshold is that of the rest of the group, once that has enough calls
     [10, 9, 'open'],
     [9, 5, 'open'],
   ] as const) {
-    const group = callCounts(OPTIONS.windowMs);
+    const group = groupOf();
     const other = breaker({ failureRatio: 1 }, group);
     // 8 of 10 elsewhere: 0.5 + 0.5 × 0.8 = 0.9.
     call(other, 'failure', 0, otherCount - 2);
@@ -228,17 +204,17 @@ test('at a ratio of 0 the first failure opens it, at 1 only nothing but failures
 });
 
 test('alone in its group it opens as if there were none; when everything fails all open', () => {
-  const alone = breaker({}, callCounts(OPTIONS.windowMs));
+  const alone = groupOf().join();
   for (let i = 0; i < 10; i += 1) call(alone, i % 2 === 0 ? 'success' : 'failure', 0);
   assert.equal(alone.state, 'open');
-  const group = callCounts(OPTIONS.windowMs);
+  const group = groupOf();
   const all = Array.from({ length: 3 }, () => breaker({}, group));
   for (let i = 0; i < 10; i += 1) for (const it of all) call(it, 'failure', 0);
   for (const it of all) assert.equal(it.state, 'open');
 });
 
 test('its own failures from before it was closed are not taken for those of the group', () => {
-  const group = callCounts(OPTIONS.windowMs);
+  const group = groupOf();
   const it = breaker({}, group);
   call(breaker({}, group), 'success', 0, 10);
   call(it, 'failure', 0, 10);
@@ -314,28 +290,6 @@ test('never more trials than allowed are under way, and it always closes again w
       call(it, 'success', nowMs, trialCount);
       assert.equal(it.state, 'closed');
       assert.ok(it.wouldAdmit(nowMs));
-    }),
-  );
-});
-
-test('while closed it opens exactly when a list of the window says so', () => {
-  const observed = fc.record({ failed: fc.boolean(), afterMs: fc.constantFrom(0, 100, 900, 1000, 4000, 20_000) });
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 8 }), fc.array(observed, { maxLength: 60 }), (volumeMinCount, list) => {
-      const it = breaker({ volumeMinCount });
-      const seen: { failed: boolean; bucket: number }[] = [];
-      let nowMs = 0;
-      for (const { failed, afterMs } of list) {
-        nowMs += afterMs;
-        call(it, failed ? 'failure' : 'success', nowMs);
-        const bucket = Math.floor(nowMs / 1000);
-        seen.push({ failed, bucket });
-        const fresh = seen.filter((one) => one.bucket > bucket - 10);
-        const failedCount = fresh.filter((one) => one.failed).length;
-        const opens = fresh.length >= volumeMinCount && failedCount > 0 && failedCount / fresh.length >= 0.5;
-        assert.equal(it.state, opens ? 'open' : 'closed');
-        if (opens) return;
-      }
     }),
   );
 });

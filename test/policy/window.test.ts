@@ -22,6 +22,15 @@ test('what is read is what a list of all events says of the last buckets, each k
         for (const wanted of [0, 1]) {
           const fresh = seen.filter((one) => one.kind === wanted && one.bucket > bucket - BUCKET_COUNT);
           assert.equal(window.sum(wanted, nowMs), fresh.length);
+          const within = (backCount: number): number => fresh.filter((one) => one.bucket > bucket - backCount).length;
+          for (let backCount = 1; backCount <= BUCKET_COUNT + 1; backCount += 1) {
+            assert.equal(window.sum(wanted, nowMs, backCount), within(backCount));
+          }
+          for (const count of [1, 3, 8]) {
+            const all = Array.from({ length: BUCKET_COUNT }, (_, index) => index + 1);
+            const enough = all.find((backCount) => within(backCount) >= count) ?? BUCKET_COUNT;
+            assert.equal(window.backCountOf(wanted, count, nowMs), enough);
+          }
         }
       }
     }),

@@ -36,6 +36,21 @@ async function recovers({ assembled }: Broken): Promise<void> {
   while ((await assembled.get()).status !== 200);
 }
 
+/** A window of hundredths of it, in the last of which two calls are enough. */
+const QUICK = { windowMs: 2000, windowMinMs: 0, volumeEnoughCount: 2 };
+
+/** How many failures it takes after ten good answers a while ago. */
+async function failuresToOpen(bench: Bench, breaker: Breaking): Promise<number> {
+  const it = await failing(bench, breaker);
+  it.server.status = 200;
+  await seen(it);
+  const sinceMs = performance.now();
+  await eventually(() => performance.now() - sinceMs > QUICK.windowMs / 100);
+  it.server.status = 500;
+  while ((await it.assembled.get()).status !== 503);
+  return it.server.hitCount - 10;
+}
+
 /** What only time can tell is in test/policy/breaker.test.ts. */
 const refused =
   (option: string, wrong: number, message: RegExp): Check =>
@@ -58,8 +73,23 @@ export const BREAKER_CHECKS: Readonly<Record<string, Check>> = {
     assert.equal(await seen(await failing(bench, { volumeMinCount: 7 })), 7);
   },
 
+  'upstreams[].breaker.windowMinMs': async (bench) => {
+    assert.equal(await failuresToOpen(bench, { ...QUICK, windowMinMs: 0 }), 2);
+    assert.equal(await failuresToOpen(bench, { ...QUICK, windowMinMs: QUICK.windowMs }), 10);
+    await assert.rejects(failing(bench, { windowMinMs: 10_001 }), /windowMinMs: 10001 is above windowMs, 10000/);
+  },
+
+  'upstreams[].breaker.volumeEnoughCount': async (bench) => {
+    assert.equal(await failuresToOpen(bench, QUICK), 2);
+    assert.equal(await failuresToOpen(bench, { ...QUICK, volumeEnoughCount: 15 }), 10);
+    await assert.rejects(
+      failing(bench, { volumeMinCount: 101 }),
+      /volumeEnoughCount: 100 is below volumeMinCount, 101/,
+    );
+  },
+
   'upstreams[].breaker.windowMs': async (bench) => {
-    const { assembled, server } = await failing(bench, { windowMs: 5 });
+    const { assembled, server } = await failing(bench, { windowMs: 5, windowMinMs: 0 });
     for (let index = 0; index < 4; index += 1) {
       await assembled.get();
       const sinceMs = performance.now();

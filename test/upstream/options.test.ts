@@ -34,6 +34,8 @@ const WRONG: Readonly<Record<string, RegExp>> = {
   '{"retry": {"jitter": "some"}}': /jitter: "some" is not one of full, decorrelated/,
   '{"retry": {"budgetRatio": 2}}': /budgetRatio: 2 is not a number from 0 to 1/,
   '{"breaker": {"trialCount": 0}}': /trialCount: 0 is not a whole number, 1 or more/,
+  '{"breaker": {"windowMs": 999}}': /windowMinMs: 3000 is above windowMs, 999/,
+  '{"breaker": {"volumeMinCount": 101}}': /volumeEnoughCount: 100 is below volumeMinCount, 101/,
   '{"slowStart": {}}': /slowStart: needs a balance that heeds changing weights/,
   '{"slowStart": {}, "balance": "hash"}': /slowStart: needs a balance that heeds changing weights/,
   '{"slowStart": {"aggression": 0}, "balance": "random"}': /aggression: 0 is not a number above 0/,

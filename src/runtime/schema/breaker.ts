@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BREAKER_DEFAULTS, type BreakerOptions } from '../../policy/breaker.ts';
-import { count, milliseconds, offable, ratio, setting } from './unit.ts';
+import { checkBreaker } from '../../upstream/options.ts';
+import { consistent, count, milliseconds, offable, ratio, setting } from './unit.ts';
 
 const options = {
   failureRatio: setting(
@@ -8,8 +9,14 @@ const options = {
     'Share of failures in the window at which it opens, while the other endpoints have none; more of them raise it.',
     BREAKER_DEFAULTS.failureRatio,
   ),
-  windowMs: setting(milliseconds, 'How far back calls count.', BREAKER_DEFAULTS.windowMs),
+  windowMs: setting(milliseconds, 'How far back calls count at most.', BREAKER_DEFAULTS.windowMs),
+  windowMinMs: setting(milliseconds, 'And at least, however many there are.', BREAKER_DEFAULTS.windowMinMs),
   volumeMinCount: setting(count, 'Fewer calls in the window say nothing.', BREAKER_DEFAULTS.volumeMinCount),
+  volumeEnoughCount: setting(
+    count,
+    'The window goes no further back than it takes to have so many: a fault is seen the sooner, the more calls there are.',
+    BREAKER_DEFAULTS.volumeEnoughCount,
+  ),
   slowCallMs: offable(milliseconds, 'A call that takes so long is slow.', BREAKER_DEFAULTS.slowCallMs),
   slowCallRatio: setting(ratio, 'Share of slow calls in the window at which it opens.', BREAKER_DEFAULTS.slowCallRatio),
   openMs: setting(
@@ -37,4 +44,4 @@ const options = {
 } satisfies Record<keyof BreakerOptions, z.ZodType>;
 
 /** When an endpoint is not asked for a while, because of how its last calls went. */
-export const breaker = z.strictObject(options);
+export const breaker = consistent(z.strictObject(options), (given) => checkBreaker({ ...BREAKER_DEFAULTS, ...given }));
