@@ -49,10 +49,14 @@ export type CallOutcome = 'success' | 'failure' | 'none';
 /** What `admit` answers when the call may not be made. */
 export const REFUSED = 0;
 
-/** What a breaker knows of the others of its group. */
+/** What a breaker knows of the others of its group, and does with them. */
 export interface Siblings {
   /** Calls to all of the group. */
   readonly calls: CallWindow;
+  /** Whether no other one is closed. */
+  areOut(except: Breaker): boolean;
+  /** None of the others that are open waits for longer than this any more. They are spread over it. */
+  hurry(except: Breaker, withinMs: number, nowMs: number): void;
 }
 
 /**
@@ -67,6 +71,10 @@ export interface Siblings {
  *
  * Open: refuses for `openMs` × 2ⁿ. Half-open: `trialCount` trials at a time; the first failed or slow one opens it again,
  * `trialCount` that succeed in a row close it, with nothing remembered.
+ *
+ * While none of the group is closed, to wait for longer protects nobody, and a trial costs nothing that is not lost: so the
+ * time open does not grow, and the trials of the group are spread over it. The first one that closes shows that what was
+ * wrong with all is over, and the rest are tried at once, give or take the jitter.
  */
 export class Breaker {
   private readonly options: Readonly<BreakerOptions>;
@@ -126,6 +134,11 @@ export class Breaker {
     this.openedCount = openedCount;
     this.untilMs = untilMs;
     this.closedSinceMs = closedSinceMs;
+  }
+
+  /** While it is open: it may be tried no later than then. */
+  hurry(atMs: number): void {
+    if (this.phase === 'open' && atMs < this.untilMs) this.untilMs = atMs;
   }
 
   /** Whether `admit` would let a call through, without taking a trial's place. */
@@ -207,21 +220,35 @@ export class Breaker {
   }
 
   private open(nowMs: number): void {
-    const { openMs, openMaxMs, jitterRatio, calmMs } = this.options;
-    if (this.phase === 'closed' && nowMs - this.closedSinceMs >= calmMs) this.openedCount = 0;
+    const { calmMs, openMaxMs, openMs } = this.options;
+    const wasClosed = this.phase === 'closed';
+    this.phase = 'open';
+    if (wasClosed && nowMs - this.closedSinceMs >= calmMs) this.openedCount = 0;
+    if (this.siblings.areOut(this)) {
+      this.untilMs = nowMs + this.jittered(Math.min(openMs, openMaxMs));
+      // It was the last one. The others are tried one by one meanwhile, however long they were to wait.
+      if (wasClosed) this.siblings.hurry(this, openMs, nowMs);
+      return;
+    }
     const grownMs = Math.min(openMaxMs, openMs * 2 ** Math.min(this.openedCount, 50));
     this.openedCount += 1;
-    this.untilMs = nowMs + grownMs * (1 + jitterRatio * this.random());
-    this.phase = 'open';
+    this.untilMs = nowMs + this.jittered(grownMs);
   }
 
   private prove(nowMs: number): void {
+    const { jitterRatio, openMs, trialCount } = this.options;
     this.provenCount += 1;
-    if (this.provenCount < this.options.trialCount) return;
+    if (this.provenCount < trialCount) return;
+    // What was wrong with all of them is over.
+    if (this.siblings.areOut(this)) this.siblings.hurry(this, openMs * jitterRatio, nowMs);
     this.phase = 'closed';
     this.closedSinceMs = nowMs;
     this.nextTicket();
     this.calls.clear();
+  }
+
+  private jittered(ms: number): number {
+    return ms * (1 + this.options.jitterRatio * this.random());
   }
 
   /** A place where no trial is under way, or one that has been waited for too long; -1 when there is none. */

@@ -198,6 +198,7 @@ export class Standing {
 
   /** It is no endpoint of its upstream any more. */
   leave(): void {
+    if (this.breaker !== null) this.judge.breakers?.leave(this.breaker);
     if (this.outlier !== null) this.judge.outliers?.leave(this.outlier);
   }
 }

@@ -115,6 +115,19 @@ test('no server is starved: after its fault it has its share again before the ru
   }
 });
 
+test('after an outage of all servers the breakers come back within one open time and the jitter, and all together', () => {
+  const { jitterRatio, openMs } = BREAKER_DEFAULTS;
+  const outages = breaking.filter(({ run }) => run.scenario.name === 'outage-of-all');
+  assert.ok(outages.length > 0);
+  for (const { name, run } of outages) {
+    const { recoverMs, shareRecoverMs } = measure(run);
+    // What is measured is rounded up to a bin.
+    const withinMs = openMs * (1 + 2 * jitterRatio) + run.recording.binMs;
+    assert.ok(recoverMs !== null && recoverMs <= withinMs, `${name}: answers after ${recoverMs} ms`);
+    assert.ok(shareRecoverMs !== null && shareRecoverMs <= withinMs, `${name}: even shares after ${shareRecoverMs} ms`);
+  }
+});
+
 test('no request is at two servers at a time', () => {
   for (const { name, witness } of everything) assert.equal(witness.twiceCount, 0, name);
 });

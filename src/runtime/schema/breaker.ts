@@ -21,7 +21,7 @@ const options = {
   slowCallRatio: setting(ratio, 'Share of slow calls in the window at which it opens.', BREAKER_DEFAULTS.slowCallRatio),
   openMs: setting(
     milliseconds,
-    'How long it stays open the first time; each time it opens again at once, twice as long.',
+    'How long it stays open the first time, and while all are open; each time it opens again at once, twice as long.',
     BREAKER_DEFAULTS.openMs,
   ),
   openMaxMs: setting(milliseconds, 'It never stays open for longer.', BREAKER_DEFAULTS.openMaxMs),
