@@ -8,6 +8,10 @@ export interface EwmaOptions {
 
 const EWMA_DEFAULTS: Readonly<EwmaOptions> = { decayMs: 10_000, peak: true };
 
+/** Each failure in a row doubles what one is taken for, so many times at most; each of these times halves it again. */
+const DOUBLING_MAX_COUNT = 10;
+const HALVING_MS = 1000;
+
 /** However close two answers are, the later one counts as if so much time had passed. */
 const STEP_MIN_MS = 1;
 
@@ -19,6 +23,9 @@ export class Ewma {
   private readonly options: Readonly<EwmaOptions>;
   private averageMs: number | null = null;
   private atMs = 0;
+  /** Doublings as of the last failure; none after a success. */
+  private doublingCount = 0;
+  private failedAtMs = 0;
 
   constructor(options: Readonly<EwmaOptions> = EWMA_DEFAULTS) {
     this.options = options;
@@ -29,7 +36,9 @@ export class Ewma {
     return this.averageMs;
   }
 
+  /** A request was answered. */
   observe(latencyMs: number, nowMs: number): void {
+    this.doublingCount = 0;
     const { averageMs } = this;
     const { decayMs, peak } = this.options;
     if (averageMs === null || (peak && latencyMs > averageMs)) this.averageMs = latencyMs;
@@ -40,9 +49,25 @@ export class Ewma {
     this.atMs = Math.max(this.atMs, nowMs);
   }
 
-  /** The average, faded while nothing was asked, so that one that was slow is tried again; `null` before the first. */
+  /** A request has failed, however soon: who fails fast must not be taken for fast. */
+  fail(nowMs: number): void {
+    this.doublingCount = Math.min(DOUBLING_MAX_COUNT, this.doublingsAt(nowMs) + 1);
+    this.failedAtMs = nowMs;
+  }
+
+  /**
+   * What is to be expected: the average, more after failures, and less and less while nothing is asked, so that one that
+   * was slow is tried again; `null` before the first answer or failure.
+   */
   at(nowMs: number): number | null {
-    if (this.averageMs === null || nowMs <= this.atMs) return this.averageMs;
-    return this.averageMs * Math.exp((this.atMs - nowMs) / this.options.decayMs);
+    const { averageMs, doublingCount } = this;
+    if (averageMs === null && doublingCount === 0) return null;
+    const idleMs = Math.max(0, nowMs - this.atMs);
+    const fadedMs = averageMs === null ? STEP_MIN_MS : averageMs * Math.exp(-idleMs / this.options.decayMs);
+    return doublingCount === 0 ? fadedMs : Math.max(fadedMs, STEP_MIN_MS) * 2 ** this.doublingsAt(nowMs);
+  }
+
+  private doublingsAt(nowMs: number): number {
+    return Math.max(0, this.doublingCount - Math.max(0, nowMs - this.failedAtMs) / HALVING_MS);
   }
 }

@@ -106,7 +106,7 @@ export class Standing {
     return this.latency?.latencyMs ?? null;
   }
 
-  /** The same, less and less while it is not asked, so that one that was slow is tried again. */
+  /** What is to be expected of it: more after failures, and less and less while it is not asked. */
   get fadedLatencyMs(): number | null {
     return this.latency?.at(this.judge.clock.now()) ?? null;
   }
@@ -167,6 +167,7 @@ export class Standing {
     }
     if (outcome === 'none') return;
     if (outcome === 'success') this.latency?.observe(durationMs, nowMs);
+    else this.latency?.fail(nowMs);
     const answer = outcome === 'success' ? 'success' : local ? 'local-fault' : 'failure';
     if (this.outlier?.observe(answer, durationMs, nowMs) === true) this.review(nowMs);
   }

@@ -68,3 +68,26 @@ test('the average is never outside what was seen, and the peak never below the l
     }),
   );
 });
+
+test('each failure in a row doubles what is expected, however soon it came; a success ends that, and time does by halves', () => {
+  const ewma = new Ewma();
+  ewma.observe(40, 0);
+  ewma.fail(0);
+  assert.equal(ewma.at(0), 80);
+  ewma.fail(0);
+  assert.equal(ewma.at(0), 160);
+  assert.equal(ewma.latencyMs, 40, 'the average is that of answers');
+  assert.ok(Math.abs((ewma.at(1000) ?? 0) - 2 * 40 * Math.exp(-0.1)) < 1e-9);
+  for (let again = 0; again < 100; again += 1) ewma.fail(0);
+  assert.equal(ewma.at(0), 40 * 1024, 'a limit from which it comes back');
+  assert.ok((ewma.at(11_000) ?? 0) < 40);
+  ewma.observe(40, 1);
+  assert.ok(Math.abs((ewma.at(1) ?? 0) - 40) < 1e-9);
+});
+
+test('who has only ever failed is not taken for the fastest', () => {
+  const ewma = new Ewma();
+  for (let again = 0; again < 8; again += 1) ewma.fail(again);
+  assert.ok((ewma.at(7) ?? 0) > 200);
+  assert.equal(ewma.latencyMs, null);
+});

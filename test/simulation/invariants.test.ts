@@ -161,7 +161,7 @@ test('no request is lost while a server can serve it, where as many retries are 
 });
 
 test('several trials: a half-open breaker lets trialCount requests through, and no more', async () => {
-  const [scenario, policy] = [SCENARIOS.find(({ name }) => name === 'overload'), POLICIES.at(-1)];
+  const [scenario, policy] = [SCENARIOS.find(({ name }) => name === 'outage-of-all'), POLICIES.at(-1)];
   assert.ok(scenario !== undefined && policy !== undefined);
   const options = { ...policy.options, breaker: { ...policy.options.breaker, trialCount: 3 } };
   const { witness } = await watch(scenario, { ...policy, options }, { seed: 1 });

@@ -7,7 +7,8 @@ const UNKNOWN_COST = 1e12;
 /**
  * Draws two in proportion to their weights and takes the one that costs less (Mitzenmacher 2001), where cost is what
  * Finagle and Linkerd take: latency × requests it is answering, here for its weight, with the new one. Of one that has
- * not answered yet one request is the measure: it costs nothing while it is idle, and much until it has answered.
+ * not answered yet one request is the measure: it costs nothing while it is idle, and much until it has answered. A failure
+ * has to be told as a high latency (`Ewma.fail`), or one that fails at once would cost least of all.
  *
  * A latency that fades while a candidate is idle (`Ewma.at`) brings one that was slow back. O(log n).
  */
