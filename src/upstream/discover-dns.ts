@@ -37,6 +37,13 @@ export function nameResolver({ servers, timeoutMs }: DiscoverOptions): NameResol
   return resolver;
 }
 
+/** What is known of a name, or of a kind of its records. */
+interface Known {
+  readonly addresses: readonly string[];
+  /** Why that is what was found before, and not just now; `null`: it is new. */
+  readonly failure: unknown;
+}
+
 /** A server that was found. */
 interface Server {
   readonly host: string;
@@ -101,7 +108,9 @@ export class DnsDiscovery implements Discovery {
     let afterMs: number;
     try {
       this.lastsMs = Number.POSITIVE_INFINITY;
-      this.tell(await this.lookUp());
+      const { endpoints, failure } = await this.lookUp();
+      this.tell(endpoints);
+      if (failure !== null) throw failure;
       this.failureCount = 0;
       afterMs = Math.max(REFRESH_MIN_MS, Math.min(this.options.refreshMs, this.lastsMs));
     } catch (error) {
@@ -120,21 +129,22 @@ export class DnsDiscovery implements Discovery {
     this.onEndpoints(endpoints);
   }
 
-  private async lookUp(): Promise<EndpointOptions[]> {
+  private async lookUp(): Promise<{ endpoints: EndpointOptions[]; failure: unknown }> {
     const byUrl = new Map<string, EndpointOptions>();
     const servers = await this.servers();
-    const addresses = await Promise.all(servers.map(({ host }) => this.addresses(host)));
+    const known = await Promise.all(servers.map(({ host }) => this.addresses(host)));
     const hosts = new Set(servers.map(({ host }) => host));
     for (const key of this.lastAddresses.keys()) if (!hosts.has(key.slice(2))) this.lastAddresses.delete(key);
     for (const [index, { host, port, priority, weight }] of servers.entries()) {
-      for (const address of addresses[index] ?? []) {
+      for (const address of known[index]?.addresses ?? []) {
         const authority = `${address.includes(':') ? `[${address}]` : address}:${port}`;
         const { url } = endpointAddress(`${this.options.secure ? 'https' : 'http'}://${authority}`);
         if (!byUrl.has(url)) byUrl.set(url, { url, host, priority, weight });
       }
     }
     if (byUrl.size === 0) throw new Error(`${this.options.dns ?? this.options.srv} has no addresses`);
-    return [...byUrl.values()].sort((a, b) => (a.url < b.url ? -1 : 1));
+    const endpoints = [...byUrl.values()].sort((a, b) => (a.url < b.url ? -1 : 1));
+    return { endpoints, failure: known.find(({ failure }) => failure !== null)?.failure ?? null };
   }
 
   private async servers(): Promise<Server[]> {
@@ -155,17 +165,21 @@ export class DnsDiscovery implements Discovery {
     );
   }
 
-  private async addresses(host: string): Promise<string[]> {
-    const [v4, v6] = await Promise.allSettled([
-      this.records(`4 ${host}`, this.resolver.resolve4(host, { ttl: true })),
-      this.records(`6 ${host}`, this.resolver.resolve6(host, { ttl: true })),
+  /** One kind of record may fail without the other; when both do, that is a failure. Rejects when nothing ever was known. */
+  private async addresses(host: string): Promise<Known> {
+    const keys = [`4 ${host}`, `6 ${host}`] as const;
+    const [v4, v6] = await Promise.all([
+      this.records(keys[0], this.resolver.resolve4(host, { ttl: true })),
+      this.records(keys[1], this.resolver.resolve6(host, { ttl: true })),
     ]);
-    if (v4.status === 'rejected' && v6.status === 'rejected') throw v4.reason;
-    return [v4, v6].flatMap((kind) => (kind.status === 'fulfilled' ? kind.value : []));
+    const failure = v6.failure === null ? null : v4.failure;
+    if (failure !== null && !keys.some((key) => this.lastAddresses.has(key))) throw failure;
+    return { addresses: [...v4.addresses, ...v6.addresses], failure };
   }
 
-  /** What was found last when that cannot be found out. Rejects when nothing ever was. */
-  private async records(key: string, asked: Promise<RecordWithTtl[]>): Promise<readonly string[]> {
+  /** What was found last when that cannot be found out. */
+  private async records(key: string, asked: Promise<RecordWithTtl[]>): Promise<Known> {
+    let failure: unknown = null;
     try {
       const records = await asked;
       for (const { ttl } of records) this.lastsMs = Math.min(this.lastsMs, ttl * 1000);
@@ -175,9 +189,9 @@ export class DnsDiscovery implements Discovery {
       );
     } catch (error) {
       if (isNoRecords(error)) this.lastAddresses.set(key, []);
-      else if (!this.lastAddresses.has(key)) throw error;
+      else failure = error;
     }
-    return this.lastAddresses.get(key) ?? [];
+    return { addresses: this.lastAddresses.get(key) ?? [], failure };
   }
 }
 

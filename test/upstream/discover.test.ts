@@ -109,7 +109,12 @@ test('what was found stays when a look-up fails, is not answered, or finds nothi
     assert.deepEqual(urls(it), found);
   }
   stop();
-  assert.deepEqual(errors, ['api.internal:80 has no addresses', 'api.internal:80 has no addresses']);
+  assert.deepEqual(errors, [
+    'queryA ESERVFAIL api.internal',
+    'api.internal:80 has no addresses',
+    'api.internal:80 has no addresses',
+    'queryA ETIMEOUT api.internal',
+  ]);
 });
 
 test('one kind of record may fail without the other: its last answer stays', async () => {
@@ -128,21 +133,30 @@ test('one kind of record may fail without the other: its last answer stays', asy
   await until(() => urls(it).length === 1);
 });
 
-test('after a failure it is looked again soon, and each time later', async () => {
-  await using server = await NameServer.listen();
-  server.zones.set('A api.internal', { error: NXDOMAIN });
-  server.zones.set('AAAA api.internal', { error: NXDOMAIN });
-  using it = finding(server, { dns: 'api.internal:80' });
-  await look(it, server);
-  for (const waitMs of [250, 500, 1000, 2000, 4000, 5000, 5000]) {
-    await until(() => it.clock.timerCount > 0);
-    const { length } = server.asked;
-    it.clock.advance(waitMs - 1);
-    await turns(5);
-    assert.equal(server.asked.length, length);
-    await look(it, server, 1);
-  }
-});
+for (const found of [[], ['10.0.0.1']]) {
+  const known = found.length === 0 ? 'nothing was found' : 'something was found before';
+  test(`after a failure it is looked again soon, and each time later: ${known}`, async () => {
+    await using server = await NameServer.listen();
+    server.host('api.internal', found);
+    using it = finding(server, { dns: 'api.internal:80' });
+    if (found.length > 0) {
+      await look(it, server);
+      await until(() => urls(it).length === 1);
+      server.zones.set('A api.internal', { error: SERVFAIL });
+      server.zones.set('AAAA api.internal', { error: SERVFAIL });
+      await look(it, server, 5000);
+    } else await look(it, server);
+    for (const waitMs of [250, 500, 1000, 2000, 4000, 5000, 5000]) {
+      await until(() => it.clock.timerCount > 0);
+      const { length } = server.asked;
+      it.clock.advance(waitMs - 1);
+      await turns(5);
+      assert.equal(server.asked.length, length);
+      await look(it, server, 1);
+    }
+    assert.equal(urls(it).length, found.length);
+  });
+}
 
 test('SRV: priority is the tier, weight the share, and each address of each target an endpoint (RFC 2782)', async () => {
   await using server = await NameServer.listen();
