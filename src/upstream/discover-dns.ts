@@ -142,9 +142,11 @@ export class DnsDiscovery implements Discovery {
         if (!byUrl.has(url)) byUrl.set(url, { url, host, priority, weight });
       }
     }
-    if (byUrl.size === 0) throw new Error(`${this.options.dns ?? this.options.srv} has no addresses`);
+    // One name that cannot be looked up takes nothing from the others.
+    const failure = known.find((one) => one.failure !== null)?.failure ?? null;
+    if (byUrl.size === 0) throw failure ?? new Error(`${this.options.dns ?? this.options.srv} has no addresses`);
     const endpoints = [...byUrl.values()].sort((a, b) => (a.url < b.url ? -1 : 1));
-    return { endpoints, failure: known.find(({ failure }) => failure !== null)?.failure ?? null };
+    return { endpoints, failure };
   }
 
   private async servers(): Promise<Server[]> {
@@ -165,16 +167,13 @@ export class DnsDiscovery implements Discovery {
     );
   }
 
-  /** One kind of record may fail without the other; when both do, that is a failure. Rejects when nothing ever was known. */
+  /** One kind of record may fail without the other; when both do, that is a failure. */
   private async addresses(host: string): Promise<Known> {
-    const keys = [`4 ${host}`, `6 ${host}`] as const;
     const [v4, v6] = await Promise.all([
-      this.records(keys[0], this.resolver.resolve4(host, { ttl: true })),
-      this.records(keys[1], this.resolver.resolve6(host, { ttl: true })),
+      this.records(`4 ${host}`, this.resolver.resolve4(host, { ttl: true })),
+      this.records(`6 ${host}`, this.resolver.resolve6(host, { ttl: true })),
     ]);
-    const failure = v6.failure === null ? null : v4.failure;
-    if (failure !== null && !keys.some((key) => this.lastAddresses.has(key))) throw failure;
-    return { addresses: [...v4.addresses, ...v6.addresses], failure };
+    return { addresses: [...v4.addresses, ...v6.addresses], failure: v6.failure === null ? null : v4.failure };
   }
 
   /** What was found last when that cannot be found out. */

@@ -188,6 +188,37 @@ test('SRV: priority is the tier, weight the share, and each address of each targ
   await until(() => urls(it).length === 2);
 });
 
+test('a target of SRV that cannot be looked up takes nothing from the others, at the start and later, and is told', async () => {
+  await using server = await NameServer.listen();
+  const errors: string[] = [];
+  const stop = onEvent('discover:error', ({ error }) => errors.push(error.message));
+  const targets = (...names: readonly string[]): void => {
+    const services = names.map((name) => ({ priority: 0, weight: 1, port: 3001, target: `${name}.internal` }));
+    server.zones.set('SRV _http._tcp.api.internal', { services });
+  };
+  const broken = (name: string): void => {
+    for (const kind of ['A', 'AAAA']) server.zones.set(`${kind} ${name}.internal`, { error: SERVFAIL });
+  };
+  targets('a', 'broken');
+  server.host('a.internal', ['10.0.0.1']);
+  server.host('d.internal', ['10.0.0.4']);
+  broken('broken');
+  using it = finding(server, { srv: '_http._tcp.api.internal' });
+  await look(it, server, 0, 5);
+  await until(() => urls(it).length === 1);
+  assert.equal(errors.length, 1);
+  targets('d', 'broken');
+  await look(it, server, 250, 5);
+  await until(() => urls(it).join() === 'http://10.0.0.4:3001');
+  server.host('broken.internal', ['10.0.0.9']);
+  await look(it, server, 500, 5);
+  await until(() => urls(it).join() === 'http://10.0.0.4:3001,http://10.0.0.9:3001');
+  broken('broken');
+  await look(it, server, 5000, 5);
+  stop();
+  assert.equal(urls(it).length, 2, 'what was found of it stays');
+});
+
 test('an address under another name is another endpoint, for certificates are for names', async () => {
   await using names = await NameServer.listen();
   await using server = await ScriptedUpstream.listen();
