@@ -1,4 +1,4 @@
-import type { EndpointStatus } from '../src/upstream/group.ts';
+import type { EndpointStatus } from '../src/upstream/status.ts';
 import type { Outcome } from './load.ts';
 
 /** A second, or whatever a bin is. */

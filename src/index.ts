@@ -49,7 +49,7 @@ export type { BalanceOptions, HashKey } from './upstream/balance.ts';
 export type { Discovery, OnEndpoints } from './upstream/discover.ts';
 export type { DiscoverOptions } from './upstream/discover-options.ts';
 export { type ProxyOptions, proxy } from './upstream/forward.ts';
-export { type EndpointStatus, type UpstreamGroup, type UpstreamStatus, upstream } from './upstream/group.ts';
+export { type UpstreamGroup, upstream } from './upstream/group.ts';
 export type {
   EndpointOptions,
   HealthSettings,
@@ -60,6 +60,7 @@ export type {
 } from './upstream/options.ts';
 export type { ProbeOptions } from './upstream/probe-options.ts';
 export type { Jitter, RetryCause, RetryOptions } from './upstream/retry.ts';
+export type { EndpointStatus, UpstreamStatus } from './upstream/status.ts';
 export type { StickyOptions } from './upstream/sticky.ts';
 export {
   type EventItem,

@@ -28,8 +28,8 @@ const BUCKET_COUNT = 20;
  */
 export class RetryBudget {
   private readonly options: Readonly<RetryBudgetOptions>;
-  private readonly requests: WindowCounts;
-  private readonly retries: WindowCounts;
+  private requests: WindowCounts;
+  private retries: WindowCounts;
   private readonly reserveCount: number;
 
   constructor(options: Readonly<RetryBudgetOptions> = RETRY_BUDGET_DEFAULTS) {
@@ -38,6 +38,12 @@ export class RetryBudget {
     this.requests = new WindowCounts(bucketMs, BUCKET_COUNT, 1);
     this.retries = new WindowCounts(bucketMs, BUCKET_COUNT + 1, 1);
     this.reserveCount = ((options.floorPerSec ?? 0) * options.windowMs) / 1000;
+  }
+
+  /** Goes on with what another one remembers, which ends with that. Both have the same window. */
+  adopt(previous: RetryBudget): void {
+    this.requests = previous.requests;
+    this.retries = previous.retries;
   }
 
   /** A request has come; its first attempt. */

@@ -23,9 +23,10 @@ export class DeadlineHeader {
     return value === null ? null : parseTimeout(value, this.format);
   }
 
-  /** The fields for an upstream that has so long, and not what the client has said. */
-  told(fields: HeaderFields, leftMs: number): HeaderFields {
-    const value = formatTimeout(leftMs, this.format);
-    return value === null ? fields : fields.with(this.name, value);
+  /** The fields for an upstream that has so long, `null` for as long as it likes; never what the client has said. */
+  told(fields: HeaderFields, leftMs: number | null): HeaderFields {
+    const value = leftMs === null ? null : formatTimeout(leftMs, this.format);
+    if (value !== null) return fields.with(this.name, value);
+    return fields.has(this.name) ? fields.without(new Set([this.name.toLowerCase()])) : fields;
   }
 }

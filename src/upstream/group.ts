@@ -1,10 +1,8 @@
 import type { Clock, ClockTimer } from '../core/clock.ts';
-import { Lifecycle, type Phase } from '../core/lifecycle.ts';
+import { Lifecycle } from '../core/lifecycle.ts';
 import type { Measure, Measured } from '../core/metrics.ts';
 import type { HttpRequest } from '../core/request.ts';
 import { createBalancer } from '../policy/balance/balancer.ts';
-import type { BreakerState } from '../policy/breaker.ts';
-import type { HealthState } from '../policy/health.ts';
 import { keyReader } from './balance.ts';
 import { UpstreamCounts } from './counts.ts';
 import { DeadlineHeader } from './deadline-header.ts';
@@ -29,40 +27,9 @@ import type { PoolClient, Waiter } from './queue.ts';
 import { Retrier } from './retrier.ts';
 import { Roster } from './roster.ts';
 import { Judge, type Rank } from './standing.ts';
+import { type EndpointStatus, endpointStatus, type UpstreamStatus } from './status.ts';
 import { Sticky } from './sticky.ts';
 import { Warmth } from './warmth.ts';
-
-/** One endpoint, at this moment. */
-export interface EndpointStatus {
-  readonly url: string;
-  readonly weight: number;
-  readonly zone: string;
-  readonly priority: number;
-  /** It gets no new requests, and is gone when the last one is answered. */
-  readonly draining: boolean;
-  /** Requests that it is answering. */
-  readonly activeCount: number;
-  readonly idleCount: number;
-  readonly connectingCount: number;
-  /** How well it stands, by its probes and its answers. */
-  readonly rank: Rank;
-  /** What its probes say; `unknown` without them. */
-  readonly health: HealthState;
-  /** How much longer it is ejected for its answers; `null`: it is not. */
-  readonly ejectedForMs: number | null;
-  readonly breaker: BreakerState;
-  /** Average time to the head of an answer; `null` where nobody measures it. */
-  readonly latencyMs: number | null;
-}
-
-/** Counts of an upstream, at this moment. */
-export interface UpstreamStatus {
-  readonly name: string;
-  readonly phase: Phase;
-  /** Requests that wait for a connection. */
-  readonly waitingCount: number;
-  readonly endpoints: readonly EndpointStatus[];
-}
 
 /** Servers that answer the same requests. Made by `upstream()`, used by `proxy()`. */
 export class UpstreamGroup implements Measured {
@@ -91,6 +58,8 @@ export class UpstreamGroup implements Measured {
   /** What it was given, and what was found besides. */
   private given: ReadonlyMap<string, Member>;
   private found: ReadonlyMap<string, Member> = new Map();
+  /** Endpoints that were drained by themselves, and stay out as long as they are given or found. */
+  private readonly drained = new Set<string>();
   private readonly sweep: ClockTimer | null;
 
   /** `dial`: how its endpoints are reached, for tests and simulations; default: by sockets. */
@@ -212,23 +181,7 @@ export class UpstreamGroup implements Measured {
   /** Every endpoint, also those that leave, as it is now. */
   endpoints(): readonly EndpointStatus[] {
     const nowMs = this.clock.now();
-    return [...this.roster.all].map((endpoint) => {
-      const { activeCount, connectingCount, draining, id, idle, standing, traits } = endpoint;
-      const { breaker, ejectedUntilMs, healthState, latencyMs, rank } = standing;
-      return {
-        ...traits,
-        url: id,
-        draining,
-        activeCount,
-        idleCount: idle.length,
-        connectingCount,
-        rank,
-        health: healthState,
-        ejectedForMs: ejectedUntilMs === null ? null : ejectedUntilMs - nowMs,
-        breaker: breaker?.state ?? 'closed',
-        latencyMs,
-      };
-    });
+    return [...this.roster.all].map((endpoint) => endpointStatus(endpoint, nowMs));
   }
 
   /**
@@ -264,10 +217,13 @@ export class UpstreamGroup implements Measured {
       this.enrol(false);
     }
     this.counts = previous.counts;
-    this.retrier.countIn(this.counts);
+    this.retrier.adopt(previous.retrier, this.counts);
+    for (const id of previous.drained) if (this.roster.present.has(id)) void this.drainOne(id);
     for (const [id, endpoint] of this.roster.present) {
       const known = previous.roster.present.get(id);
-      if (known?.address.authority === endpoint.address.authority) endpoint.standing.adopt(known.standing);
+      if (known?.address.authority !== endpoint.address.authority) continue;
+      endpoint.standing.adopt(known.standing);
+      if (previous.warmth !== null) this.warmth?.adopt(endpoint, previous.warmth, known);
     }
     this.roster.review();
     this.pool.pump();
@@ -283,6 +239,7 @@ export class UpstreamGroup implements Measured {
   /** Makes those that were given or found its endpoints, and no others. `cold`: those that are new come up slowly. */
   private enrol(cold = true): void {
     const members = new Map([...this.found, ...this.given]);
+    for (const id of this.drained) if (!members.delete(id)) this.drained.delete(id);
     const { present } = this.roster;
     for (const [id, endpoint] of [...present]) {
       const member = members.get(id);
@@ -338,12 +295,13 @@ export class UpstreamGroup implements Measured {
    * Keeps no connection any more, and closes when the last request is answered. A request that comes before that is
    * still served. After `graceMs` what is left is cut off. Resolves when closed.
    *
-   * With an endpoint's URL only that one: it gets no new requests, and is gone when the last one is answered. Throws
-   * `TypeError` when there is none.
+   * With an endpoint's URL only that one: it gets no new requests, and is gone when the last one is answered. It stays out,
+   * whatever is updated or found, until `resume`, or until it is neither given nor found any more. Throws `TypeError` when
+   * there is none.
    */
   async drain(options: DrainOptions | string = {}): Promise<void> {
     if (typeof options === 'string') {
-      await this.retire(this.endpointAt(options));
+      await this.drainOne(this.endpointAt(options).id);
       return;
     }
     this.life.drain();
@@ -351,6 +309,17 @@ export class UpstreamGroup implements Measured {
     const force = this.clock.after(options.graceMs ?? 30_000, () => this.close());
     await this.life.closed();
     force.cancel();
+  }
+
+  private drainOne(id: string): Promise<void> {
+    this.drained.add(id);
+    return this.retire(this.endpointAt(id));
+  }
+
+  /** An endpoint that was drained takes part again. Throws `TypeError` when it was not. */
+  resume(url: string): void {
+    if (!this.drained.delete(url)) throw new TypeError(`upstream ${this.name}: endpoint ${url} was not drained`);
+    this.enrol();
   }
 
   /** Cuts off what is running and closes every connection now. */

@@ -52,9 +52,10 @@ export class Retrier {
         : new RetryBudget({ budgetRatio: options.budgetRatio, floorPerSec: options.budgetMinPerSec, windowMs });
   }
 
-  /** Counts there from now on. */
-  countIn(counts: UpstreamCounts): void {
+  /** Counts there from now on, and has spent what another one has. */
+  adopt(previous: Retrier, counts: UpstreamCounts): void {
     this.counts = counts;
+    if (previous.budget !== null) this.budget?.adopt(previous.budget);
   }
 
   /** A request has come. */

@@ -24,8 +24,8 @@ export interface RetryOptions {
   perTryTimeoutMs: number | null;
   /** Attempts beyond the first, as a share of the requests of the last while. */
   budgetRatio: number;
-  /** So many of them in a second are always allowed. */
-  budgetMinPerSec: number;
+  /** So many of them in a second are always allowed; `null`: none. */
+  budgetMinPerSec: number | null;
   /** So much of a body that is sent as it arrives is kept, so that it can be sent again. */
   replayMaxBytes: number;
   /** The first wait before the same endpoints are asked once more is up to this; each further one up to twice as long. */
@@ -129,7 +129,14 @@ export function retryAfterMs(headers: HeaderFields, wallMs: number): number | nu
   const value = headers.get('retry-after');
   if (value === null) return null;
   if (/^[0-9]{1,9}$/.test(value)) return Number(value) * 1000;
-  if (!/^[A-Z][a-z]+,? /.test(value)) return null;
-  const atMs = Date.parse(value);
+  const atMs = HTTP_DATE.test(value)
+    ? Date.parse(value)
+    : ASCTIME.test(value)
+      ? Date.parse(`${value} GMT`)
+      : Number.NaN;
   return Number.isNaN(atMs) ? null : Math.max(0, atMs - wallMs);
 }
+
+/** The forms of a date that are used, and were used (RFC 9110 §5.6.7). All of them are in UTC; the last does not say so. */
+const HTTP_DATE = /^[A-Z][a-z]+, [0-9]{2}[ -][A-Z][a-z]{2}[ -][0-9]{2,4} [0-9:]{8} GMT$/;
+const ASCTIME = /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} [0-9]{4}$/;

@@ -34,6 +34,15 @@ export class Warmth {
     if (sinceMs !== undefined) this.weigh(endpoint, sinceMs, this.clock.now());
   }
 
+  /** Begins where another one of the same endpoint is. */
+  adopt(endpoint: Endpoint, previous: Warmth, known: Endpoint): void {
+    const sinceMs = previous.since.get(known);
+    if (sinceMs === undefined) return;
+    this.begin(endpoint);
+    this.since.set(endpoint, sinceMs);
+    this.reweigh(endpoint);
+  }
+
   leave(endpoint: Endpoint): void {
     this.since.delete(endpoint);
   }

@@ -65,6 +65,7 @@ export const RETRY_CHECKS: Readonly<Record<string, Check>> = {
 
   'upstreams[].retry.budgetMinPerSec': async (bench) => {
     assert.equal(await attempts(await failing(bench, { budgetRatio: 0, budgetMinPerSec: 0.3 }), 4), 7);
+    assert.equal(await attempts(await failing(bench, { budgetRatio: 0, budgetMinPerSec: null }), 4), 4);
   },
 
   'upstreams[].retry.replayMaxBytes': async (bench) => {

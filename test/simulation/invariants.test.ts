@@ -77,7 +77,7 @@ test('no retry storm: in any window servers are sent no more requests again than
       while ((askedMs[asked.until] ?? Number.POSITIVE_INFINITY) <= atMs) asked.until += 1;
       while ((askedMs[asked.from] ?? 0) <= atMs - windowMs) asked.from += 1;
       while ((againMs[from] ?? 0) <= atMs - windowMs) from += 1;
-      const allowedCount = budgetRatio * (asked.until - asked.from) + (budgetMinPerSec * windowMs) / 1000;
+      const allowedCount = budgetRatio * (asked.until - asked.from) + ((budgetMinPerSec ?? 0) * windowMs) / 1000;
       assert.ok(
         index + 1 - from <= allowedCount + 1e-6,
         `${name}: ${index + 1 - from} of ${allowedCount} at ${atMs} ms`,

@@ -76,3 +76,50 @@ test('what is not judged any more is left, and what is judged anew begins as if 
   again.group.adopt(free.group);
   assert.deepEqual(states(again), ['well closed']);
 });
+
+test('an endpoint that is warming up goes on with that', async () => {
+  await using old = await Answering.listen();
+  await using young = await Answering.listen();
+  const options = { balance: 'weighted-round-robin', slowStart: { windowMs: 100_000, minRatio: 0.1 } } as const;
+  using before = new Asking({ ...options, endpoints: [old.url] });
+  before.group.update([old.url, young.url]);
+  before.clock.advance(25_000);
+  using after = new Asking({ ...options, endpoints: [old.url, young.url], clock: before.clock });
+  after.group.adopt(before.group);
+  for (let count = 0; count < 50; count += 1) await after.ask();
+  assert.deepEqual([old.hitCount, young.hitCount], [40, 10], 'a quarter of its weight, as of a quarter of the time');
+  before.clock.advance(75_000);
+  for (let count = 0; count < 50; count += 1) await after.ask();
+  assert.deepEqual([old.hitCount, young.hitCount], [65, 35]);
+});
+
+test('what has been spent of the budget for retries is spent', async () => {
+  await using bad = await Answering.listen();
+  bad.status = 503;
+  const options = { endpoints: [bad.url], retry: { budgetRatio: 0, budgetMinPerSec: 0.2, backoffMs: 0 } };
+  using before = new Asking(options);
+  await before.status();
+  assert.equal(bad.hitCount, 3);
+  using after = new Asking({ ...options, clock: before.clock });
+  after.group.adopt(before.group);
+  await after.status();
+  assert.equal(bad.hitCount, 4);
+  before.clock.advance(11_000);
+  await after.status();
+  assert.equal(bad.hitCount, 7);
+});
+
+test('an endpoint that was drained by itself stays out', async () => {
+  await using one = await Answering.listen();
+  await using other = await Answering.listen();
+  const options = { endpoints: [one.url, other.url] };
+  using before = new Asking(options);
+  await before.group.drain(one.url);
+  using after = new Asking({ ...options, clock: before.clock });
+  after.group.adopt(before.group);
+  for (let count = 0; count < 4; count += 1) await after.ask();
+  assert.deepEqual([one.hitCount, other.hitCount], [0, 4]);
+  after.group.resume(one.url);
+  for (let count = 0; count < 4; count += 1) await after.ask();
+  assert.deepEqual([one.hitCount, other.hitCount], [2, 6]);
+});

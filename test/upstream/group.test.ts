@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Discovery, OnEndpoints } from '../../src/upstream/discover.ts';
 import type { Endpoint } from '../../src/upstream/endpoint.ts';
 import { UpstreamGroup } from '../../src/upstream/group.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -91,4 +92,32 @@ test('whether an endpoint could be reached is known from its last connection', a
   assert.equal(group.hasOther([one], true), true);
   group.close();
   await turns(1);
+});
+
+test('an endpoint that was drained stays out, whatever is updated or found, until it is resumed or was gone', async () => {
+  await using stack = new AsyncDisposableStack();
+  const [one, other, third] = await Promise.all([Answering.listen(), Answering.listen(), Answering.listen()]);
+  for (const server of [one, other, third]) stack.use(server);
+  let find: OnEndpoints = () => undefined;
+  const discover: Discovery = {
+    start: (onEndpoints) => {
+      find = onEndpoints;
+    },
+    stop: () => undefined,
+  };
+  const it = stack.use(new Asking({ endpoints: [other.url], discover }));
+  const urls = (): string[] => it.group.endpoints().map(({ url }) => url);
+  find([{ url: one.url }]);
+  await it.group.drain(one.url);
+  find([{ url: one.url }, { url: third.url }]);
+  it.group.update([one.url, other.url]);
+  assert.deepEqual(urls(), [other.url, third.url]);
+  assert.throws(() => it.group.resume(other.url), /endpoint http:.* was not drained/);
+  it.group.resume(one.url);
+  assert.deepEqual(new Set(urls()), new Set([one.url, other.url, third.url]));
+  await it.group.drain(one.url);
+  it.group.update([other.url]);
+  find([{ url: third.url }]);
+  find([{ url: one.url }]);
+  assert.deepEqual(new Set(urls()), new Set([one.url, other.url]), 'it was gone, and has come anew');
 });

@@ -93,7 +93,11 @@ test('retry-after is seconds or a date (RFC 9110 §10.2.3)', () => {
   assert.equal(asked('3'), 3000);
   assert.equal(asked(new Date(12_000).toUTCString()), 2000);
   assert.equal(asked(new Date(1000).toUTCString()), 0);
-  assert.equal(asked('soon'), null);
+  // The other forms of a date that a recipient has to read (RFC 9110 §5.6.7); the last is in UTC without saying so.
+  assert.equal(asked('Thursday, 01-Jan-70 00:00:12 GMT'), 2000);
+  assert.equal(asked('Thu Jan  1 00:00:12 1970'), 2000);
+  for (const none of ['soon', 'Thu, 01 Jan 1970 00:00:12 PST', 'Thu, 01 Jan 1970', '1970-01-01T00:00:12Z'])
+    assert.equal(asked(none), null, none);
   assert.equal(asked('-1'), null);
   assert.equal(retryAfterMs(HeaderFields.EMPTY, 0), null);
 });

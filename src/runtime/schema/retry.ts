@@ -20,7 +20,11 @@ const options = {
     'Attempts beyond the first, as a share of the requests of the last ten seconds.',
     RETRY_DEFAULTS.budgetRatio,
   ),
-  budgetMinPerSec: setting(perSec, 'So many of them are allowed besides.', RETRY_DEFAULTS.budgetMinPerSec),
+  budgetMinPerSec: offable(
+    perSec,
+    'So many of them are allowed besides. `null`: none.',
+    RETRY_DEFAULTS.budgetMinPerSec,
+  ),
   replayMaxBytes: setting(
     bytes,
     'A request body of a known length up to this is awaited before it is sent, and so much of any other is kept, to be sent again.',
