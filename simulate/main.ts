@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readOptions } from './options.ts';
-import { picture } from './picture/picture.ts';
+import { draw } from './picture/figure.ts';
+import { scenarioFigure } from './picture/scenario.ts';
 import { type Run, run } from './run.ts';
 import { errorLine, plot, table } from './table.ts';
 
@@ -15,5 +16,5 @@ for (const scenario of scenarios) {
     for (const one of runs) console.log(`  ${one.policy.name}: ${errorLine(one) || 'no errors'}\n${plot(one)}\n`);
   if (svgFolder === null) continue;
   mkdirSync(svgFolder, { recursive: true });
-  writeFileSync(join(svgFolder, `${scenario.name}.svg`), picture(runs));
+  writeFileSync(join(svgFolder, `${scenario.name}.svg`), draw(scenarioFigure(scenario, runs)));
 }

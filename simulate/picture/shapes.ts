@@ -15,8 +15,14 @@ const COLOURS = {
   'half-open': '#f2c14e',
   open: '#f3a29c',
   ejected: '#cdb0f2',
+  limit: '#bc4c00',
+  offered: '#8c959f',
+  pale: '#dbe9f9',
+  first: '#1a7f37',
+  second: '#0969da',
+  third: '#d1559b',
 } as const;
-type Colour = keyof typeof COLOURS;
+export type Colour = keyof typeof COLOURS;
 
 export interface TextParts {
   readonly size?: number;

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { measure } from '../../simulate/measures.ts';
 import { DEFAULT_SEED } from '../../simulate/options.ts';
-import { picture } from '../../simulate/picture/picture.ts';
+import { draw } from '../../simulate/picture/figure.ts';
+import { scenarioFigure } from '../../simulate/picture/scenario.ts';
 import { POLICIES, type Policy } from '../../simulate/policies.ts';
 import { type Run, run } from '../../simulate/run.ts';
 import { SCENARIOS, type Scenario } from '../../simulate/scenarios.ts';
@@ -184,7 +185,7 @@ test('the pictures in docs/policies show the code as it is', () => {
       .filter((run) => run.scenario === scenario && run.seed === DEFAULT_SEED);
     const drawn = readFileSync(join(folder, `${scenario.name}.svg`), 'utf8');
     assert.ok(
-      picture(runs) === drawn,
+      draw(scenarioFigure(scenario, runs)) === drawn,
       `${scenario.name}.svg: \`npm run simulate -- --svg docs/policies\` and commit it`,
     );
   }
