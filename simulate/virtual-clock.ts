@@ -8,8 +8,8 @@ interface Due extends ClockTimer {
   run: (() => void) | null;
 }
 
-/** Awaiting it lets everything run that waits for a promise. */
-const TURN = Promise.resolve();
+/** Resolves when everything has run that waits for a promise, and for what comes of that: ticks have their turn after them. */
+const settled = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
 /**
  * A clock whose time is that of a simulation: it jumps from one event to the next. As exact and as deterministic as a
@@ -58,7 +58,7 @@ export class VirtualClock implements Clock {
       this.nowMs = due.atMs;
       const { run } = due;
       run();
-      await TURN;
+      await settled();
     }
     this.nowMs = untilMs;
   }

@@ -33,10 +33,11 @@ test('what is due at the same moment runs in the order in which it was started; 
   assert.deepEqual([clock.now(), clock.dueCount], [20, 0]);
 });
 
-test('promises have their turn before the next event', async () => {
+test('promises have their turn before the next event, and those that wait for these', async () => {
   const clock = new VirtualClock();
   const seenMs: number[] = [];
-  const promise = new Promise<void>((resolve) => clock.after(3, resolve));
+  let promise = new Promise<void>((resolve) => clock.after(3, resolve));
+  for (let depth = 0; depth < 50; depth += 1) promise = Promise.all([promise]).then(() => undefined);
   clock.after(4, () => undefined);
   const seen = promise.then(() => seenMs.push(clock.now()));
   await clock.runUntil(10);
