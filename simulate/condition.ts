@@ -3,9 +3,9 @@ export interface Condition {
   /**
    * `open`: all is well. `down`: nothing listens, connections are refused, and those that were open are reset. `leaving`:
    * the same in an orderly manner: what is being answered is answered, and connections are closed when they are idle.
-   * `cut`: no packet arrives in either direction.
+   * `cut`: no packet arrives in either direction. `hung`: connections are accepted, and what is asked is never answered.
    */
-  readonly reach: 'open' | 'down' | 'leaving' | 'cut';
+  readonly reach: 'open' | 'down' | 'leaving' | 'cut' | 'hung';
   /** So many times as long as usual is each request worked at. */
   readonly slowness: number;
   /** This share of requests is answered with 503 at once. */

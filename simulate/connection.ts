@@ -26,7 +26,7 @@ interface Exchange {
 /** Who is told what goes over a connection. */
 export interface ConnectionWatcher {
   /** `first`: the first one on its connection. */
-  onSend(observer: ResponseObserver, first: boolean): void;
+  onSend(observer: ResponseObserver, first: boolean, request: OutgoingRequest): void;
   onEnd(observer: ResponseObserver): void;
 }
 
@@ -85,7 +85,7 @@ export class SimulatedConnection implements ClientConnection, ServerSide {
     if (this.running.size >= this.streamMaxCount) throw new Error('a request on a connection that has no room for it');
     const exchange = { observer, deadlineMs: request.deadlineMs, sinceMs: null, arrived: false };
     this.running.set(observer, exchange);
-    this.watcher.onSend(observer, first);
+    this.watcher.onSend(observer, first, request);
     this.link.carry(() => this.arrive(exchange));
   }
 

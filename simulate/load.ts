@@ -1,7 +1,7 @@
 import type { Clock } from '../src/core/clock.ts';
 import { Failure } from '../src/core/failure.ts';
 import type { Handler } from '../src/core/handler.ts';
-import { FakeExchange, makeRequest } from '../test/support/request.ts';
+import { FakeExchange, makeRequest, type RequestParts } from '../test/support/request.ts';
 import { exponential, type Random } from './random.ts';
 
 /** How a request ended: with a status, or with the code of a failure. */
@@ -13,6 +13,16 @@ export interface LoadWatcher {
   onAnswer(outcome: Outcome, latencyMs: number): void;
 }
 
+/** So many requests per second come from one moment to another. */
+export interface Phase {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly perSec: number;
+}
+
+/** What a request has besides its path, drawn for each. */
+export type RequestMaker = (random: Random) => Omit<RequestParts, 'exchange'>;
+
 /** Requests that come when they come, whatever becomes of those before (open loop; Poisson). */
 export class Load {
   /** Requests that are not answered. */
@@ -22,14 +32,30 @@ export class Load {
   private readonly random: Random;
   private readonly patienceMs: number;
   private readonly watcher: LoadWatcher;
+  private readonly make: RequestMaker;
 
   /** After `patienceMs` a client goes away. */
-  constructor(handler: Handler, clock: Clock, random: Random, patienceMs: number, watcher: LoadWatcher) {
+  constructor(
+    handler: Handler,
+    clock: Clock,
+    random: Random,
+    patienceMs: number,
+    watcher: LoadWatcher,
+    make: RequestMaker = () => ({}),
+  ) {
     this.handler = handler;
     this.clock = clock;
     this.random = random;
     this.patienceMs = patienceMs;
     this.watcher = watcher;
+    this.make = make;
+  }
+
+  /** The same for each phase. */
+  beginPhases(phases: readonly Phase[]): void {
+    for (const { fromMs, untilMs, perSec } of phases) {
+      this.clock.after(fromMs, () => this.begin(() => perSec, untilMs));
+    }
   }
 
   /** Requests come until `untilMs`, so many per second at that time. */
@@ -55,13 +81,14 @@ export class Load {
     watcher.onAsk();
     const outcome = await this.outcomeOf(exchange);
     patience.cancel();
+    exchange.conclude();
     this.waitingCount -= 1;
     watcher.onAnswer(outcome, clock.now() - sinceMs);
   }
 
   private async outcomeOf(exchange: FakeExchange): Promise<Outcome> {
     try {
-      return (await this.handler(makeRequest('GET', '/', { exchange }))).status;
+      return (await this.handler(makeRequest('GET', '/', { ...this.make(this.random), exchange }))).status;
     } catch (error) {
       if (error instanceof Failure) return error.code;
       throw error;

@@ -1,10 +1,11 @@
-import type { ClientConnectionOwner, ResponseObserver } from '../src/core/client.ts';
+import type { ClientConnectionOwner, OutgoingRequest, ResponseObserver } from '../src/core/client.ts';
 import type { Clock } from '../src/core/clock.ts';
 import { Failure } from '../src/core/failure.ts';
 import type { Lifecycle } from '../src/core/lifecycle.ts';
 import type { Attempt, DialObserver } from '../src/upstream/dial.ts';
 import type { Endpoint } from '../src/upstream/endpoint.ts';
-import { SimulatedConnection } from './connection.ts';
+import { Probe } from '../src/upstream/probe.ts';
+import { type ConnectionWatcher, SimulatedConnection } from './connection.ts';
 import { Link, SYN_RESEND_MS } from './link.ts';
 import type { Random } from './random.ts';
 import type { SimulatedServer } from './server.ts';
@@ -15,6 +16,7 @@ export interface Sending {
   readonly server: number;
   /** Who asked: unlike any other. */
   readonly observer: ResponseObserver;
+  readonly request: OutgoingRequest;
   /** Its connection was opened for it, or for one that waited with it. */
   readonly first: boolean;
 }
@@ -27,6 +29,8 @@ export interface NetworkWatcher {
   onEnd(observer: ResponseObserver): void;
   /** A server could not be reached. */
   onUnreached(server: number): void;
+  /** A probe is on its way to a server; the rest is about requests only. */
+  onProbe(server: number): void;
 }
 
 /** How servers are reached. */
@@ -38,7 +42,11 @@ export interface NetworkOptions {
   readonly headTimeoutMs: number;
 }
 
-/** Connections to simulated servers, in place of sockets. The n-th server is `http://127.0.0.1:n`, from 1. */
+/** The address of a server, and the port of all of them. */
+export const serverAddress = (server: number): string => `127.0.0.${server + 1}`;
+export const SERVER_PORT = 8000;
+
+/** Connections to simulated servers, in place of sockets. */
 export class SimulatedNetwork {
   readonly urls: readonly string[];
   /** Whose children connections are: that of the upstream, which is made after us. */
@@ -55,7 +63,7 @@ export class SimulatedNetwork {
     watcher: NetworkWatcher,
   ) {
     this.links = servers.map((server) => new Link(server, options.latencyMs, clock, random));
-    this.urls = servers.map((_, server) => `http://127.0.0.1:${server + 1}`);
+    this.urls = servers.map((_, server) => `http://${serverAddress(server)}:${SERVER_PORT}`);
     this.options = options;
     this.watcher = watcher;
   }
@@ -65,30 +73,29 @@ export class SimulatedNetwork {
     const server = this.urls.indexOf(endpoint.id);
     const link = this.links[server];
     if (link === undefined) throw new Error(`there is no server ${endpoint.id}`);
+    const { watcher } = this;
+    const probes = observer instanceof Probe;
+    if (probes) watcher.onProbe(server);
+    const told: ConnectionWatcher = {
+      onSend: (asker, first, request) => watcher.onSend({ endpoint, server, observer: asker, request, first }),
+      onEnd: (asker) => watcher.onEnd(asker),
+    };
     return new SimulatedAttempt(link, observer, {
       multiplexes: this.options.streamMaxCount > 1,
-      onUnreached: () => this.watcher.onUnreached(server),
-      open: (owner, begun) => this.open(endpoint, server, link, owner, begun),
+      onUnreached: () => (probes ? undefined : watcher.onUnreached(server)),
+      open: (owner, begun) => this.open(link, owner, begun, probes ? UNHEARD : told),
     });
   };
 
-  private open(
-    endpoint: Endpoint,
-    server: number,
-    link: Link,
-    owner: ClientConnectionOwner,
-    begun: boolean,
-  ): SimulatedConnection {
-    const { parent, watcher } = this;
+  private open(link: Link, owner: ClientConnectionOwner, begun: boolean, told: ConnectionWatcher): SimulatedConnection {
+    const { parent } = this;
     const { headTimeoutMs, streamMaxCount } = this.options;
     if (parent === null) throw new Error('the network belongs to no upstream');
-    const told = {
-      onSend: (observer: ResponseObserver, first: boolean) => watcher.onSend({ endpoint, server, observer, first }),
-      onEnd: (observer: ResponseObserver) => watcher.onEnd(observer),
-    };
     return new SimulatedConnection(link, parent, owner, told, streamMaxCount, headTimeoutMs, begun);
   }
 }
+
+const UNHEARD: ConnectionWatcher = { onSend() {}, onEnd() {} };
 
 /** What an attempt needs of its network. */
 interface AttemptHost {
@@ -120,7 +127,8 @@ class SimulatedAttempt implements Attempt {
   }
 
   private knock(): void {
-    const listens = this.link.server.condition.reach === 'open';
+    const { reach } = this.link.server.condition;
+    const listens = reach === 'open' || reach === 'hung';
     this.packet = this.link.carry(() => (listens ? this.connected() : this.refused()));
   }
 

@@ -19,6 +19,25 @@ export function randomStream(seed: number, name: string): Random {
 /** Times between the events of a Poisson process. */
 export const exponential = (random: Random, mean: number): number => -mean * Math.log(1 - random());
 
-/** As service times are: seldom much less than the mean, now and then much more (Erlang with two stages). */
-export const serviceTime = (random: Random, mean: number): number =>
-  exponential(random, mean / 2) + exponential(random, mean / 2);
+/** As service times are: seldom much less than the mean, now and then more; the more stages, the less they differ (Erlang). */
+export function serviceTime(random: Random, mean: number, stageCount = 2): number {
+  let time = 0;
+  for (let stage = 0; stage < stageCount; stage += 1) time += exponential(random, mean / stageCount);
+  return time;
+}
+
+/** Has what draws its keys from the system's randomness draw them from a stream, so that the same seed gives the same run. */
+export function withSystemRandom<Made>(random: Random, make: () => Made): Made {
+  Object.defineProperty(crypto, 'getRandomValues', {
+    configurable: true,
+    value(array: Int32Array): Int32Array {
+      for (let at = 0; at < array.length; at += 1) array[at] = Math.floor(random() * 2 ** 32);
+      return array;
+    },
+  });
+  try {
+    return make();
+  } finally {
+    Reflect.deleteProperty(crypto, 'getRandomValues');
+  }
+}

@@ -16,7 +16,7 @@ export interface Bin {
 }
 
 /** What an endpoint is taken for. */
-export type EndpointState = 'well' | 'half-open' | 'open' | 'ejected';
+export type EndpointState = 'well' | 'half-open' | 'open' | 'ejected' | 'unhealthy';
 
 /** An endpoint is taken for something else from now on. */
 export interface StateChange {
@@ -85,9 +85,9 @@ export class Recording {
     this.errors.set(outcome, (this.errors.get(outcome) ?? 0) + 1);
   }
 
-  /** How endpoints stand now. */
-  looked(endpoints: readonly EndpointStatus[], nowMs: number): void {
-    for (const [server, endpoint] of endpoints.entries()) {
+  /** How endpoints stand now, each with the number of its server. */
+  looked(endpoints: readonly (readonly [server: number, endpoint: EndpointStatus])[], nowMs: number): void {
+    for (const [server, endpoint] of endpoints) {
       const state = stateOf(endpoint);
       if (state === (this.states[server] ?? 'well')) continue;
       this.states[server] = state;
@@ -100,7 +100,8 @@ export class Recording {
   }
 }
 
-function stateOf({ breaker, ejectedForMs }: EndpointStatus): EndpointState {
+function stateOf({ breaker, ejectedForMs, health }: EndpointStatus): EndpointState {
   if (ejectedForMs !== null) return 'ejected';
+  if (health === 'unhealthy') return 'unhealthy';
   return breaker === 'closed' ? 'well' : breaker;
 }

@@ -8,6 +8,8 @@ export interface ServerOptions {
   readonly workerCount: number;
   /** Mean time for one. */
   readonly serviceMs: number;
+  /** How regular that is; default 2: not very. */
+  readonly stageCount?: number;
   /** Requests that may wait; more are answered with 503 at once. */
   readonly backlogMaxCount: number;
 }
@@ -64,6 +66,7 @@ export class SimulatedServer {
   /** A request has arrived. */
   take(from: ServerSide, respond: (status: number) => void): void {
     this.arrivedCount += 1;
+    if (this.condition.reach === 'hung') return;
     const failed = this.random() < this.condition.errorRatio;
     if (failed || this.waiting.length >= this.options.backlogMaxCount) {
       respond(503);
@@ -74,7 +77,7 @@ export class SimulatedServer {
   }
 
   private work(): void {
-    const { serviceMs, workerCount } = this.options;
+    const { serviceMs, stageCount, workerCount } = this.options;
     while (this.busyCount < workerCount) {
       const job = this.waiting.shift();
       if (job === undefined) return;
@@ -82,7 +85,7 @@ export class SimulatedServer {
       if (job.from.gone) continue;
       const { life } = this;
       this.busyCount += 1;
-      this.clock.after(serviceTime(this.random, serviceMs) * this.condition.slowness, () => {
+      this.clock.after(serviceTime(this.random, serviceMs, stageCount) * this.condition.slowness, () => {
         if (life !== this.life) return;
         this.busyCount -= 1;
         job.respond(200);

@@ -1,9 +1,13 @@
 import { measure } from './measures.ts';
+import type { Panel } from './picture/panel.ts';
+import { heightOn } from './picture/track.ts';
 import type { Run } from './run.ts';
 
 const SPARKS = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 type Row = readonly string[];
+/** The first row is the head. */
+export type Table = readonly Row[];
 
 const HEAD: Row = [
   'policy',
@@ -18,10 +22,12 @@ const HEAD: Row = [
   'shares even',
 ];
 
-/** A scenario under several policies, as a table for a terminal. */
-export function table(runs: readonly Run[]): string {
-  const rows = [HEAD, ...runs.map(row)];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
+/** A scenario under several policies. */
+export const scenarioTable = (runs: readonly Run[]): Table => [HEAD, ...runs.map(row)];
+
+/** For a terminal. */
+export function table(rows: Table): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
   const line = (cells: Row): string =>
     cells
       .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
@@ -45,21 +51,23 @@ function row(run: Run): Row {
   ];
 }
 
-/** What happened second by second, as lines of blocks. */
-export function plot({ recording, scenario }: Run): string {
-  const { bins, binMs } = recording;
-  const peak = Math.max(...bins.map(({ askedCount }) => askedCount));
-  const spark = (value: (bin: (typeof bins)[number]) => number): string =>
-    bins.map((bin) => SPARKS[Math.min(8, Math.ceil((8 * value(bin)) / peak))] ?? '█').join('');
-  const fault = bins.map((_, at) =>
-    at * binMs >= scenario.faultFromMs && at * binMs < scenario.faultUntilMs ? '─' : ' ',
-  );
-  return [
-    `    fault     ${fault.join('')}`,
-    `    good      ${spark((bin) => bin.goodCount)}`,
-    `    errors    ${spark((bin) => bin.errorCount)}`,
-    `    attempts  ${spark((bin) => bin.attemptCount)}`,
-  ].join('\n');
+/** What is drawn of a run, step by step, as lines of blocks. */
+export function plot({ axis, shades, tracks }: Panel): string {
+  const steps = Array.from({ length: axis.stepCount }, (_, step) => step);
+  const shade = steps.map((step) => (shades.some(({ from, until }) => step >= from && step < until) ? '─' : ' '));
+  const lines = tracks.flatMap((track) => {
+    const heightOf = heightOn(track.kind === 'plot' ? track.scale : { kind: 'linear', top: track.top }, 8);
+    return track.series.map(({ name, values }) => {
+      const sparks = steps.map((step) => {
+        const value = values[step] ?? null;
+        return value === null ? ' ' : SPARKS[value > 0 ? Math.max(1, heightOf(value)) : 0];
+      });
+      return [name, sparks.join('')] as const;
+    });
+  });
+  const all = shades.length === 0 ? lines : [['fault', shade.join('')] as const, ...lines];
+  const width = Math.max(...all.map(([name]) => name.length));
+  return all.map(([name, sparks]) => `    ${name.padEnd(width)}  ${sparks}`).join('\n');
 }
 
 /** What requests ended with, other than well. */
@@ -68,4 +76,5 @@ export function errorLine({ recording }: Run): string {
 }
 
 export const milliseconds = (ms: number | null): string => (ms === null ? '–' : `${ms.toFixed(0)} ms`);
-export const seconds = (ms: number | null): string => (ms === null ? 'never' : `${(ms / 1000).toFixed(0)} s`);
+export const seconds = (ms: number | null, digitCount = 0): string =>
+  ms === null ? 'never' : `${(ms / 1000).toFixed(digitCount)} s`;

@@ -15,6 +15,7 @@ const COLOURS = {
   'half-open': '#f2c14e',
   open: '#f3a29c',
   ejected: '#cdb0f2',
+  unhealthy: '#f5b5d8',
   limit: '#bc4c00',
   offered: '#8c959f',
   pale: '#dbe9f9',

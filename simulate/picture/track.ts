@@ -13,15 +13,24 @@ export interface Series {
 }
 
 /** What is at the height of which value. */
-export type Scale =
-  | { readonly kind: 'linear'; readonly top: number; readonly unit: string }
-  /** `marks`: values with a line and a label of their own. */
-  | {
-      readonly kind: 'logarithmic';
-      readonly from: number;
-      readonly top: number;
-      readonly marks: readonly (readonly [value: number, label: string])[];
-    };
+export type Scale = LinearScale | LogarithmicScale;
+
+interface LinearScale {
+  readonly kind: 'linear';
+  readonly top: number;
+  readonly unit: string;
+}
+
+interface LogarithmicScale {
+  readonly kind: 'logarithmic';
+  readonly from: number;
+  readonly top: number;
+  /** Values with a line and a label of their own. */
+  readonly marks: readonly (readonly [value: number, label: string])[];
+}
+
+/** What of a scale says how high a value is. */
+type Measure = Omit<LinearScale, 'unit'> | Omit<LogarithmicScale, 'marks'>;
 
 /** Series over a vertical axis. */
 export interface Plot {
@@ -87,7 +96,7 @@ function drawPlot({ caption, height, scale, series }: Plot, { x, base, axis }: P
 }
 
 function drawRow({ label, top, series, spans, marks = [] }: Row, { x, base, axis, at }: Place): string[] {
-  const heightOf = heightOn({ kind: 'linear', top, unit: '' }, ROW_HEIGHT - 2);
+  const heightOf = heightOn({ kind: 'linear', top }, ROW_HEIGHT - 2);
   const y = base - ROW_HEIGHT;
   return [
     ...spans.map(({ from, until, colour }) => box(at(from), y, at(until) - at(from), ROW_HEIGHT - 1, colour)),
@@ -114,7 +123,7 @@ function drawSeries(
 }
 
 /** Pixels from the base for a value; what is beyond the scale is at its end. */
-function heightOn(scale: Scale, height: number): (value: number) => number {
+export function heightOn(scale: Measure, height: number): (value: number) => number {
   if (scale.kind === 'linear') return (value) => Math.round(Math.min(1, value / scale.top) * height);
   const perDecade = height / Math.log10(scale.top / scale.from);
   return (value) => Math.max(0, Math.min(height, Math.round(perDecade * Math.log10(value / scale.from))));

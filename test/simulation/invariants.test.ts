@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { measure } from '../../simulate/measures.ts';
 import { DEFAULT_SEED } from '../../simulate/options.ts';
-import { draw } from '../../simulate/picture/figure.ts';
 import { scenarioFigure } from '../../simulate/picture/scenario.ts';
 import { POLICIES, type Policy } from '../../simulate/policies.ts';
 import { type Run, run } from '../../simulate/run.ts';
@@ -15,6 +12,7 @@ import { BREAKER_DEFAULTS } from '../../src/policy/breaker.ts';
 import { RETRY_BUDGET_DEFAULTS } from '../../src/policy/retry-budget.ts';
 import { RETRY_DEFAULTS } from '../../src/upstream/retry.ts';
 import { chaos } from './chaos.ts';
+import { assertDrawn } from './found.ts';
 import { Witness } from './witness.ts';
 
 /** A seed, and how many requests a connection carries at once: as in HTTP/1.1, and as in HTTP/2. */
@@ -178,15 +176,10 @@ test('the same seed gives the same run to the last number, another one gives ano
 });
 
 test('the pictures in docs/policies show the code as it is', () => {
-  const folder = join(import.meta.dirname, '../../docs/policies');
   for (const scenario of SCENARIOS) {
     const runs = everything
       .map(({ run }) => run)
       .filter((run) => run.scenario === scenario && run.seed === DEFAULT_SEED);
-    const drawn = readFileSync(join(folder, `${scenario.name}.svg`), 'utf8');
-    assert.ok(
-      draw(scenarioFigure(scenario, runs)) === drawn,
-      `${scenario.name}.svg: \`npm run simulate -- --svg docs/policies\` and commit it`,
-    );
+    assertDrawn(scenarioFigure(scenario, runs));
   }
 });

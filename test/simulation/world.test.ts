@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WELL } from '../../simulate/condition.ts';
+import { EventLoop } from '../../simulate/event-loop.ts';
 import { Link } from '../../simulate/link.ts';
 import { measure, quantile } from '../../simulate/measures.ts';
 import { POLICIES } from '../../simulate/policies.ts';
-import { exponential, randomStream, serviceTime } from '../../simulate/random.ts';
+import { exponential, randomStream, serviceTime, withSystemRandom } from '../../simulate/random.ts';
 import { Recording } from '../../simulate/recording.ts';
 import { SCENARIOS } from '../../simulate/scenarios.ts';
 import { type ServerSide, SimulatedServer } from '../../simulate/server.ts';
@@ -72,6 +73,57 @@ test('a stream of numbers depends on its seed and its name, and is even', () => 
     const total = Array.from({ length: 5000 }, () => draw(random, 40)).reduce((sum, number) => sum + number, 0);
     assert.ok(Math.abs(total / 5000 - 40) < 3, `${total / 5000}`);
   }
+});
+
+test('keys of the system come from a stream while something is made, and then no more', () => {
+  const draw = (): number[] => [...crypto.getRandomValues(new Int32Array(4))];
+  const drawn = [1, 1, 2].map((seed) => withSystemRandom(randomStream(seed, 'keys'), draw));
+  assert.deepEqual(drawn[0], drawn[1]);
+  assert.notDeepEqual(drawn[0], drawn[2]);
+  assert.notDeepEqual(draw(), drawn[0]);
+});
+
+test('an event loop works at one thing at a time: what it does keeps timers waiting, and each period begins when it has run', async () => {
+  const clock = new VirtualClock();
+  const loop = new EventLoop(clock);
+  const ranMs: number[] = [];
+  const every = loop.every(50, () => ranMs.push(clock.now()));
+  loop.after(60, () => ranMs.push(-clock.now())).cancel();
+  const endedMs: number[] = [];
+  const arrive = (costMs: number): void => {
+    void loop
+      .arrive(
+        () => costMs,
+        (answer) => Number(answer),
+      )
+      .then(() => endedMs.push(clock.now()));
+  };
+  clock.after(40, () => arrive(100));
+  // These come while it works, and wait for the next turn, behind the timer.
+  clock.after(60, () => arrive(10));
+  clock.after(70, () => arrive(20));
+  await clock.runUntil(200);
+  assert.deepEqual(endedMs, [140, 150, 170]);
+  // Due at 50, and from then on at 190.
+  assert.deepEqual(ranMs, [140, 190]);
+  every.cancel();
+  await clock.runUntil(1000);
+  assert.equal(ranMs.length, 2);
+});
+
+test('a server that hangs takes requests and answers none, and answers those that come when it is well', async () => {
+  const clock = new VirtualClock();
+  const server = new SimulatedServer({ workerCount: 1, serviceMs: 10, backlogMaxCount: 10 }, clock, random);
+  const statuses: number[] = [];
+  const take = (): void => server.take(CLIENT, (status) => statuses.push(status));
+  server.become({ reach: 'hung' });
+  take();
+  await clock.runUntil(60_000);
+  assert.deepEqual(statuses, []);
+  server.become(WELL);
+  take();
+  await clock.runUntil(120_000);
+  assert.deepEqual(statuses, [200]);
 });
 
 test('a server answers as many requests as its workers can, the rest wait, and those beyond the backlog are 503', async () => {

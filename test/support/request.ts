@@ -12,7 +12,7 @@ export class FakeExchange implements Exchange {
   readonly informed: InformationalResponse[] = [];
   failure: Failure | null = null;
   readonly upgrade: string | null;
-  private readonly controller = new AbortController();
+  private controller: AbortController | null = null;
   private readonly listeners: ((failure: Failure) => void)[] = [];
   private readonly doneListeners: (() => void)[] = [];
   private over = false;
@@ -24,6 +24,8 @@ export class FakeExchange implements Exchange {
   }
 
   signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    if (this.failure !== null) this.controller.abort(this.failure);
     return this.controller.signal;
   }
 
@@ -34,7 +36,7 @@ export class FakeExchange implements Exchange {
   abort(failure: Failure): void {
     if (this.failure !== null) return;
     this.failure = failure;
-    this.controller.abort(failure);
+    this.controller?.abort(failure);
     this.body?.fail(failure);
     for (const listener of this.listeners) listener(failure);
   }
