@@ -60,9 +60,11 @@ test('concurrency-limit: with a limit the server goes on answering in time; with
   }
 });
 
-test('concurrency-limit: a lull does not shrink an adaptive limit, and what comes after it is served', () => {
+test('concurrency-limit: a lull leaves an adaptive limit as it is, and what comes after it is served', () => {
   for (const { gauges, recordings, title } of limits.slice(2)) {
     const at = (ms: number): number => gauges[ms / concurrency.BIN_MS] ?? 0;
+    // What was under way when it began has still been at the limit.
+    assert.equal(at(concurrency.RETURN_MS - 1000), at(concurrency.LULL_MS + 2000), title);
     assert.ok(at(concurrency.RETURN_MS - 1000) >= at(concurrency.LULL_MS - 1000), title);
     const [bins = []] = [...recordings.values()].map((recording) => recording.bins);
     const after = bins.slice(concurrency.RETURN_MS / concurrency.BIN_MS);
