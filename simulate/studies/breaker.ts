@@ -13,6 +13,7 @@ export const LOOK_MS = 50;
 export const FAULT_MS = 8000;
 export const WELL_MS = 28_000;
 export const OPEN_MS = 1000;
+export const OPEN_MAX_MS = 8000;
 const REQUESTS_PER_SEC = 90;
 
 interface Observed {
@@ -37,7 +38,8 @@ export const breakerStudy = study<readonly Observed[]>({
   columnCount: 2,
   async observe(seed) {
     const observed: Observed[] = [];
-    for (const policy of compared('breaker: { openMs: 1000 }', { breaker: { openMs: OPEN_MS } })) {
+    const options = { breaker: { openMs: OPEN_MS, openMaxMs: OPEN_MAX_MS } };
+    for (const policy of compared('breaker: { openMs: 1000, openMaxMs: 8000 }', options)) {
       const [sentMs, trialsMs]: [number[], number[]] = [[], []];
       const clock = new VirtualClock();
       const made = await run(course(DURATION_MS, spell(FAULT_MS, WELL_MS, [0], { errorRatio: 1 })), policy, seed, {
