@@ -56,7 +56,7 @@ test('schema prints a JSON Schema of every top-level key', async (context) => {
   const program = await run(context, ['schema']);
   const schema: unknown = JSON.parse(program.stdout);
   const properties: unknown = Reflect.get(Object(schema), 'properties');
-  assert.deepEqual(Object.keys(Object(properties)), ['listeners', 'routes', 'upstreams', 'drain', 'logs']);
+  assert.deepEqual(Object.keys(Object(properties)), ['listeners', 'routes', 'upstreams', 'drain', 'logs', 'admin']);
 });
 
 test('check says what a good configuration has', async (context) => {
