@@ -37,6 +37,12 @@ export class Endpoint implements Candidate {
   /** Those that carry requests and may have room for more; HTTP/1.1 has none of these. */
   readonly shared: PooledConnection[] = [];
   connectingCount = 0;
+  /** Its turn may come, as its roster knows it. */
+  inTurn = false;
+  /** A connection of it has room, or is being opened for more than those who wait for it. */
+  serving = false;
+  /** It may have more connections of its own. */
+  growing = true;
   /** The last connection to it could be opened, or none was tried. */
   reachable = true;
   /** Its connections carry many requests at once: so it was with the last one, or so we hope before there was one. */
@@ -94,7 +100,8 @@ export class Endpoint implements Candidate {
   }
 
   unlist(pooled: PooledConnection): void {
-    const at = pooled.list?.lastIndexOf(pooled) ?? -1;
+    // Those that are closed are mostly the oldest.
+    const at = pooled.list?.indexOf(pooled) ?? -1;
     if (at !== -1) pooled.list?.splice(at, 1);
     pooled.list = null;
   }

@@ -9,6 +9,7 @@ import type { UpstreamSettings } from './options.ts';
 import { type ConnectionKeeper, PooledConnection } from './pooled-connection.ts';
 import { type PoolClient, Waiter, WaitQueue } from './queue.ts';
 import { type Reserve, reserveFor } from './reserve.ts';
+import { Room } from './room.ts';
 import type { Roster } from './roster.ts';
 import { sweepPeriodMs } from './sweep-period.ts';
 
@@ -33,10 +34,9 @@ export class Pool implements ConnectionKeeper {
   private readonly life: Lifecycle;
   private readonly dial: Dial;
   private readonly connecting = new Set<Connecting>();
-  private readonly queue = new WaitQueue();
+  private readonly queue = new WaitQueue((endpoint) => this.room.update(endpoint));
   private readonly reserve: Reserve | null;
-  /** Connections that exist or are being opened. */
-  private openCount = 0;
+  private readonly room: Room;
   /** As of the last sweep; good enough for what may only come early. */
   private nowMs = 0;
   private timer: ClockTimer | null = null;
@@ -48,7 +48,7 @@ export class Pool implements ConnectionKeeper {
   private readonly usable = (endpoint: Endpoint): boolean =>
     (this.avoided.length === 0 || !this.avoided.includes(endpoint)) &&
     this.mayCall(endpoint, this.asker) &&
-    (endpoint.hasFree(this.fresh) || this.mayConnect(endpoint, this.fresh));
+    (endpoint.hasFree(this.fresh) || this.room.mayConnect(endpoint, this.fresh) || this.isFull(endpoint));
 
   constructor(settings: UpstreamSettings, roster: Roster, life: Lifecycle, dial: Dial) {
     this.settings = settings;
@@ -56,6 +56,7 @@ export class Pool implements ConnectionKeeper {
     this.life = life;
     this.dial = dial;
     this.reserve = reserveFor(settings);
+    this.room = new Room(settings.pool, roster);
   }
 
   get waitingCount(): number {
@@ -143,11 +144,17 @@ export class Pool implements ConnectionKeeper {
     this.asker = client;
     this.avoided = tried;
     if (home?.standing.takesRequests === true && !home.draining && this.usable(home)) return home;
-    const endpoint = this.roster.pick(this.usable, key);
+    const endpoint = this.roster.pick(this.usable, key, this.room.isLeft);
     if (endpoint !== null || tried.length === 0) return endpoint;
     this.avoided = NONE_TRIED;
     const others = this.roster.some((other) => !tried.includes(other) && this.mayCall(other, client));
-    return others ? null : this.roster.pick(this.usable, key);
+    return others ? null : this.roster.pick(this.usable, key, this.room.isLeft);
+  }
+
+  /** It has been asked in vain: what seemed to have room was used up. */
+  private isFull(endpoint: Endpoint): false {
+    this.room.update(endpoint);
+    return false;
   }
 
   /** Whether the endpoint's breaker lets the client through, or has done so already. */
@@ -156,35 +163,10 @@ export class Pool implements ConnectionKeeper {
   }
 
   private take(endpoint: Endpoint, fresh: boolean): PooledConnection | undefined {
-    return fresh && this.mayConnect(endpoint, fresh) ? undefined : endpoint.take(fresh);
-  }
-
-  /** Whether a connection is being opened that one more may wait for, or may be; an idle one gives way for it. */
-  private mayConnect(endpoint: Endpoint, fresh: boolean): boolean {
-    if (this.mayJoin(endpoint.opening)) return true;
-    const { connectionMaxCount } = this.settings.pool;
-    if (endpoint.openCount >= connectionMaxCount && !(fresh && endpoint.idle.length > 0)) return false;
-    return this.totalIsBelowMax() || this.roster.some((other) => other.idle.length > 0);
-  }
-
-  private mayJoin(opening: Connecting | null): opening is Connecting {
-    return opening !== null && opening.waiterCount < this.settings.pool.streamMaxCount;
-  }
-
-  private totalIsBelowMax(): boolean {
-    const { connectionTotalMaxCount } = this.settings.pool;
-    return connectionTotalMaxCount === null || this.openCount < connectionTotalMaxCount;
-  }
-
-  private makeRoom(endpoint: Endpoint): void {
-    this.makingRoom = true;
-    if (endpoint.openCount >= this.settings.pool.connectionMaxCount) endpoint.idle[0]?.connection.close('idle-timeout');
-    if (!this.totalIsBelowMax()) {
-      const oldest = [...this.roster.all].flatMap((other) => other.idle.slice(0, 1));
-      oldest.sort((a, b) => a.idleUntilMs - b.idleUntilMs);
-      oldest[0]?.connection.close('idle-timeout');
-    }
-    this.makingRoom = false;
+    if (fresh && this.room.mayConnect(endpoint, fresh)) return undefined;
+    const pooled = endpoint.take(fresh);
+    if (endpoint.idle.length === 0) this.room.update(endpoint);
+    return pooled;
   }
 
   // ── serving ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -217,7 +199,7 @@ export class Pool implements ConnectionKeeper {
 
   /** A connection may be opened again: for the waiters that have none coming. */
   pump(): void {
-    if (this.makingRoom) return;
+    if (this.makingRoom || this.queue.count === this.queue.connectingCount) return;
     let waiter = this.queue.first;
     while (waiter !== null) {
       const { next } = waiter;
@@ -233,6 +215,11 @@ export class Pool implements ConnectionKeeper {
   }
 
   released(pooled: PooledConnection): void {
+    this.reuse(pooled);
+    if (!pooled.endpoint.serving) this.room.update(pooled.endpoint);
+  }
+
+  private reuse(pooled: PooledConnection): void {
     const { endpoint } = pooled;
     if (endpoint.draining) {
       if (pooled.runningCount === 0) pooled.connection.close('drained');
@@ -246,7 +233,7 @@ export class Pool implements ConnectionKeeper {
     if (pooled.runningCount > 0) {
       if (pooled.roomCount > 0) endpoint.list(pooled, endpoint.shared);
       else endpoint.unlist(pooled);
-    } else if (pooled.list !== endpoint.idle && pooled.connection.life.phase === 'accepting') this.rest(pooled);
+    } else if (!pooled.isIdle && pooled.connection.life.phase === 'accepting') this.rest(pooled);
   }
 
   private rest(pooled: PooledConnection): void {
@@ -260,13 +247,15 @@ export class Pool implements ConnectionKeeper {
     }
     pooled.idleUntilMs = this.nowMs + restMs;
     endpoint.list(pooled, endpoint.idle);
+    this.room.rested(pooled);
   }
 
   removed(pooled: PooledConnection, reason: string): void {
     const { endpoint } = pooled;
     endpoint.unlist(pooled);
     endpoint.connections.delete(pooled);
-    this.openCount -= 1;
+    this.room.removed(pooled);
+    this.room.update(endpoint);
     this.dismiss(endpoint);
     if (closes.heard) closes.publish({ upstream: this.settings.name, endpoint: endpoint.address.url, reason });
     this.pump();
@@ -276,12 +265,12 @@ export class Pool implements ConnectionKeeper {
 
   private connect(endpoint: Endpoint, waiter: Waiter): void {
     waiter.client.onConnecting(endpoint);
-    if (this.mayJoin(endpoint.opening)) {
-      this.queue.assign(waiter, endpoint.opening);
-      return;
-    }
-    this.makeRoom(endpoint);
-    this.queue.assign(waiter, this.open(endpoint));
+    if (!this.room.mayJoin(endpoint.opening)) {
+      this.makingRoom = true;
+      this.room.make(endpoint);
+      this.makingRoom = false;
+      this.queue.assign(waiter, this.open(endpoint));
+    } else this.queue.assign(waiter, endpoint.opening);
   }
 
   private open(endpoint: Endpoint): Connecting {
@@ -293,9 +282,10 @@ export class Pool implements ConnectionKeeper {
       (self, failure) => this.unreachable(self, failure),
     );
     endpoint.connectingCount += 1;
-    this.openCount += 1;
+    this.room.openCount += 1;
     if (endpoint.multiplexes) endpoint.opening = connecting;
     this.connecting.add(connecting);
+    this.room.update(endpoint);
     return connecting;
   }
 
@@ -304,8 +294,9 @@ export class Pool implements ConnectionKeeper {
     const { endpoint } = connecting;
     this.connecting.delete(connecting);
     endpoint.connectingCount -= 1;
-    this.openCount -= 1;
+    this.room.openCount -= 1;
     if (endpoint.opening === connecting) endpoint.opening = null;
+    this.room.update(endpoint);
     return this.queue.unassignAll(connecting);
   }
 
@@ -315,7 +306,7 @@ export class Pool implements ConnectionKeeper {
     const waiters = this.forgetConnecting(connecting);
     const first = waiters[0] ?? this.firstFor(endpoint);
     const { pool, clock } = this.settings;
-    this.openCount += 1;
+    this.room.openCount += 1;
     const pooled = new PooledConnection(endpoint, this, multiplexes, pool.streamMaxCount, clock.now(), (owner) =>
       dialled.open(owner, first !== null),
     );
@@ -368,9 +359,9 @@ export class Pool implements ConnectionKeeper {
     const reserve = this.life.phase === 'accepting' ? this.reserve : null;
     for (const endpoint of this.roster.all) {
       for (const pooled of endpoint.connections) this.sweepConnection(pooled, nowMs);
-      if (reserve?.wants(endpoint, nowMs) === true && this.totalIsBelowMax()) this.open(endpoint);
+      if (reserve?.wants(endpoint, nowMs) === true && this.room.totalIsBelowMax) this.open(endpoint);
     }
-    if (this.openCount === 0 && this.queue.count === 0 && this.reserve === null) {
+    if (this.room.openCount === 0 && this.queue.count === 0 && this.reserve === null) {
       this.timer?.cancel();
       this.timer = null;
     }

@@ -19,6 +19,9 @@ export class PooledConnection implements ClientConnectionOwner {
   readonly openedMs: number;
   /** Where its endpoint lists it. */
   list: PooledConnection[] | null = null;
+  /** Its neighbours among the idle ones of all endpoints. */
+  olderIdle: PooledConnection | null = null;
+  newerIdle: PooledConnection | null = null;
   /** When it is too old to be used again, while it is idle. */
   idleUntilMs = Number.POSITIVE_INFINITY;
   /** It is too old to take requests. */
@@ -43,6 +46,10 @@ export class PooledConnection implements ClientConnectionOwner {
     this.streamMaxCount = streamMaxCount;
     this.openedMs = openedMs;
     this.connection = open(this);
+  }
+
+  get isIdle(): boolean {
+    return this.list === this.endpoint.idle;
   }
 
   /** Requests that it carries: each is work of its lifecycle, from the sending to the end of the answer. */

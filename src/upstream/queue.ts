@@ -58,6 +58,12 @@ export class WaitQueue {
   /** Those of them for which a connection is being opened. */
   connectingCount = 0;
   private last: Waiter | null = null;
+  private readonly onWaiting: (endpoint: Endpoint, deltaCount: number) => void;
+
+  /** `onWaiting`: so many more wait for a connection that is being opened to that endpoint, or fewer. */
+  constructor(onWaiting: (endpoint: Endpoint, deltaCount: number) => void) {
+    this.onWaiting = onWaiting;
+  }
 
   push(waiter: Waiter): void {
     waiter.queued = true;
@@ -86,6 +92,7 @@ export class WaitQueue {
     waiter.connecting = connecting;
     connecting.waiterCount += 1;
     this.connectingCount += 1;
+    this.onWaiting(connecting.endpoint, 1);
   }
 
   /** An attempt is over: those that waited for it, in their order. They have no connection coming any more. */
@@ -100,9 +107,11 @@ export class WaitQueue {
   }
 
   private unassign(waiter: Waiter): void {
-    if (waiter.connecting === null) return;
-    waiter.connecting.waiterCount -= 1;
+    const { connecting } = waiter;
+    if (connecting === null) return;
+    connecting.waiterCount -= 1;
     waiter.connecting = null;
     this.connectingCount -= 1;
+    this.onWaiting(connecting.endpoint, -1);
   }
 }

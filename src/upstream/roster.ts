@@ -39,6 +39,8 @@ export class Roster {
   private readonly options: RosterOptions;
   private readonly leaving = new Map<Endpoint, PromiseWithResolvers<void>>();
   private ranked: Tier[] = [];
+  /** Of those in turn. */
+  private readonly room = { servingCount: 0, growingCount: 0 };
   private tierRatios: readonly number[] = [];
   /** Somebody has come, gone or changed since they were ranked. */
   private stale = false;
@@ -88,9 +90,22 @@ export class Roster {
     else this.divisionOf(endpoint)?.balancer.update(endpoint);
   }
 
-  /** Whose turn it is among those that are `usable`; `null` when nobody is. */
-  pick(usable: (endpoint: Endpoint) => boolean, key: number | null): Endpoint | null {
-    return this.pickInTurn(usable, key) ?? this.lastResort(usable);
+  /** `serving`, `growing`: what is counted of it. */
+  roomChanged(endpoint: Endpoint, serving: boolean, growing: boolean): void {
+    if (endpoint.inTurn) {
+      this.room.servingCount += Number(serving) - Number(endpoint.serving);
+      this.room.growingCount += Number(growing) - Number(endpoint.growing);
+    }
+    endpoint.serving = serving;
+    endpoint.growing = growing;
+  }
+
+  /**
+   * Whose turn it is among those that are `usable`; `null` when nobody is. `roomIsLeft`: whether those in turn are worth
+   * asking.
+   */
+  pick(usable: (endpoint: Endpoint) => boolean, key: number | null, roomIsLeft = true): Endpoint | null {
+    return (roomIsLeft ? this.pickInTurn(usable, key) : null) ?? this.lastResort(usable);
   }
 
   private pickInTurn(usable: (endpoint: Endpoint) => boolean, key: number | null): Endpoint | null {
@@ -139,6 +154,12 @@ export class Roster {
     return ejected[Math.floor(random() * ejected.length)] ?? null;
   }
 
+  /** Of those in turn: how many have a connection with room, and how many may have more of them. */
+  get roomInTurn(): { readonly servingCount: number; readonly growingCount: number } {
+    if (this.stale) this.rank();
+    return this.room;
+  }
+
   /** Whether there is one among those that take requests. */
   some(test: (endpoint: Endpoint) => boolean): boolean {
     for (const { divisions } of this.tiers) {
@@ -181,6 +202,22 @@ export class Roster {
     });
     for (const endpoint of this.changed) this.divisionOf(endpoint)?.balancer.update(endpoint);
     this.changed.clear();
+    this.recount();
+  }
+
+  private recount(): void {
+    for (const endpoint of this.all) endpoint.inTurn = false;
+    this.room.servingCount = 0;
+    this.room.growingCount = 0;
+    for (const { divisions } of this.tiers) {
+      for (const { members } of divisions) {
+        for (const endpoint of members) {
+          endpoint.inTurn = true;
+          this.room.servingCount += Number(endpoint.serving);
+          this.room.growingCount += Number(endpoint.growing);
+        }
+      }
+    }
   }
 
   private reviewTier(priority: number, members: readonly Endpoint[], panics: boolean, before: Tier | undefined): Tier {

@@ -229,6 +229,7 @@ export class MemoryPool {
   /** Clients in the order they were given connections. */
   readonly served: MemoryClient[] = [];
   readonly pool: Pool;
+  private readonly roster: Roster;
 
   constructor(given: Partial<PoolOptions> = {}, endpointCount = 1) {
     const urls = Array.from({ length: endpointCount }, (_, index) => `http://127.0.0.1:${index + 1}`);
@@ -238,13 +239,19 @@ export class MemoryPool {
       (url) => new Endpoint(endpointAddress(url), null, true, TRAIT_DEFAULTS, new Standing(judge, UNHEARD)),
     );
     const newBalancer = (): RoundRobin<Endpoint> => new RoundRobin();
-    const roster = new Roster({ newBalancer, spill: settings.spill, zone: '', random: settings.random });
-    for (const endpoint of this.endpoints) roster.add(endpoint);
-    this.pool = new Pool(settings, roster, this.life, (endpoint, observer) => {
+    this.roster = new Roster({ newBalancer, spill: settings.spill, zone: '', random: settings.random });
+    for (const endpoint of this.endpoints) this.roster.add(endpoint);
+    this.pool = new Pool(settings, this.roster, this.life, (endpoint, observer) => {
       const attempt = new MemoryAttempt(endpoint, observer, this.life);
       this.attempts.push(attempt);
       return attempt;
     });
+  }
+
+  /** It takes no new requests. */
+  retire(endpoint: Endpoint): void {
+    this.roster.leave(endpoint);
+    this.pool.retire(endpoint);
   }
 
   /** A client that asks for a connection. */

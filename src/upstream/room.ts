@@ -1,0 +1,107 @@
+import type { Connecting } from './connecting.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { PoolOptions } from './options.ts';
+import type { PooledConnection } from './pooled-connection.ts';
+import type { Roster } from './roster.ts';
+
+/** What the caps of a pool leave: where there is room for one more request, and who gives way. All of it in constant time. */
+export class Room {
+  /** Connections that exist or are being opened, to all endpoints. */
+  openCount = 0;
+  private readonly options: PoolOptions;
+  private readonly roster: Roster;
+  /** Nobody gives way while there is no cap over all endpoints. */
+  private readonly idle: IdleOrder | null;
+
+  constructor(options: PoolOptions, roster: Roster) {
+    this.options = options;
+    this.roster = roster;
+    this.idle = options.connectionTotalMaxCount === null ? null : new IdleOrder();
+  }
+
+  /** Whether any endpoint in turn has room. `false` is certain; `true` is not, for a connection may have been used up. */
+  get isLeft(): boolean {
+    const { growingCount, servingCount } = this.roster.roomInTurn;
+    return servingCount > 0 || (growingCount > 0 && this.mayOpen);
+  }
+
+  /** Connections or caps of an endpoint are otherwise than before. */
+  update(endpoint: Endpoint): void {
+    const serving = endpoint.idle.length > 0 || endpoint.shared.length > 0 || this.mayJoin(endpoint.opening);
+    const growing = endpoint.openCount < this.options.connectionMaxCount;
+    if (serving !== endpoint.serving || growing !== endpoint.growing) {
+      this.roster.roomChanged(endpoint, serving, growing);
+    }
+  }
+
+  /** Whether a connection is being opened that one more may wait for, or may be; an idle one gives way for it. */
+  mayConnect(endpoint: Endpoint, fresh: boolean): boolean {
+    if (this.mayJoin(endpoint.opening)) return true;
+    if (endpoint.openCount >= this.options.connectionMaxCount && !(fresh && endpoint.idle.length > 0)) return false;
+    return this.mayOpen;
+  }
+
+  mayJoin(opening: Connecting | null): opening is Connecting {
+    return opening !== null && opening.waiterCount < this.options.streamMaxCount;
+  }
+
+  get totalIsBelowMax(): boolean {
+    const { connectionTotalMaxCount } = this.options;
+    return connectionTotalMaxCount === null || this.openCount < connectionTotalMaxCount;
+  }
+
+  private get mayOpen(): boolean {
+    return this.totalIsBelowMax || (this.idle !== null && this.idle.oldest !== null);
+  }
+
+  /** Closes what has to give way for one more connection to this endpoint. */
+  make(endpoint: Endpoint): void {
+    if (endpoint.openCount >= this.options.connectionMaxCount) endpoint.idle[0]?.connection.close('idle-timeout');
+    if (!this.totalIsBelowMax) this.idle?.oldest?.connection.close('idle-timeout');
+  }
+
+  /** It is idle from now on. */
+  rested(pooled: PooledConnection): void {
+    this.idle?.add(pooled);
+  }
+
+  /** It is gone. */
+  removed(pooled: PooledConnection): void {
+    this.openCount -= 1;
+    this.idle?.remove(pooled);
+  }
+}
+
+/**
+ * Idle connections of all endpoints, in the order in which they became idle. One that is used again stays in its place until
+ * it becomes idle again, is gone, or is in the way: so taking one costs nothing here.
+ */
+class IdleOrder {
+  private first: PooledConnection | null = null;
+  private last: PooledConnection | null = null;
+
+  add(pooled: PooledConnection): void {
+    if (this.last === pooled) return;
+    this.remove(pooled);
+    pooled.olderIdle = this.last;
+    if (this.last === null) this.first = pooled;
+    else this.last.newerIdle = pooled;
+    this.last = pooled;
+  }
+
+  remove(pooled: PooledConnection): void {
+    const { newerIdle, olderIdle } = pooled;
+    if (olderIdle !== null) olderIdle.newerIdle = newerIdle;
+    else if (this.first === pooled) this.first = newerIdle;
+    if (newerIdle !== null) newerIdle.olderIdle = olderIdle;
+    else if (this.last === pooled) this.last = olderIdle;
+    pooled.olderIdle = null;
+    pooled.newerIdle = null;
+  }
+
+  /** The one that has been idle for longest; `null` when none is. */
+  get oldest(): PooledConnection | null {
+    while (this.first !== null && !this.first.isIdle) this.remove(this.first);
+    return this.first;
+  }
+}
