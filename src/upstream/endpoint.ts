@@ -28,6 +28,8 @@ export class Endpoint implements Candidate {
   weight: number;
   /** Requests that it is answering. */
   activeCount = 0;
+  /** Requests that wait for a connection to it that is being opened. Others may serve them meanwhile. */
+  waitingCount = 0;
   /** It gets no new requests, and is gone when the last one is answered. */
   draining = false;
   /** All that are open. */
@@ -68,6 +70,11 @@ export class Endpoint implements Candidate {
 
   get latencyMs(): number | null {
     return this.standing.fadedLatencyMs;
+  }
+
+  /** What it has to do, or will have soon. */
+  get loadCount(): number {
+    return this.activeCount + this.waitingCount;
   }
 
   /** Connections that exist or are being opened. */

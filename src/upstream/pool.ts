@@ -34,7 +34,7 @@ export class Pool implements ConnectionKeeper {
   private readonly life: Lifecycle;
   private readonly dial: Dial;
   private readonly connecting = new Set<Connecting>();
-  private readonly queue = new WaitQueue((endpoint) => this.room.update(endpoint));
+  private readonly queue = new WaitQueue((endpoint, deltaCount) => this.waitingChanged(endpoint, deltaCount));
   private readonly reserve: Reserve | null;
   private readonly room: Room;
   /** As of the last sweep; good enough for what may only come early. */
@@ -195,6 +195,12 @@ export class Pool implements ConnectionKeeper {
   loadChanged(endpoint: Endpoint, deltaCount: number): void {
     endpoint.activeCount += deltaCount;
     this.roster.update(endpoint);
+  }
+
+  private waitingChanged(endpoint: Endpoint, deltaCount: number): void {
+    endpoint.waitingCount += deltaCount;
+    this.roster.update(endpoint);
+    this.room.update(endpoint);
   }
 
   /** A connection may be opened again: for the waiters that have none coming. */

@@ -9,7 +9,8 @@ import type {
 import { Failure } from '../../src/core/failure.ts';
 import { HeaderFields } from '../../src/core/headers.ts';
 import { Lifecycle } from '../../src/core/lifecycle.ts';
-import { RoundRobin } from '../../src/policy/balance/round-robin.ts';
+import { type BalanceName, createBalancer } from '../../src/policy/balance/balancer.ts';
+import type { Balancer } from '../../src/policy/balance/candidate.ts';
 import type { Attempt, DialObserver } from '../../src/upstream/dial.ts';
 import { Endpoint } from '../../src/upstream/endpoint.ts';
 import { endpointAddress } from '../../src/upstream/endpoint-address.ts';
@@ -18,6 +19,7 @@ import { Pool } from '../../src/upstream/pool.ts';
 import type { PoolClient, Waiter } from '../../src/upstream/queue.ts';
 import { Roster } from '../../src/upstream/roster.ts';
 import { Judge, type JudgeOptions, Standing, type StandingObserver } from '../../src/upstream/standing.ts';
+import { seeded } from '../policy/balance/candidates.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 /** Nobody is judged. */
@@ -231,14 +233,20 @@ export class MemoryPool {
   readonly pool: Pool;
   private readonly roster: Roster;
 
-  constructor(given: Partial<PoolOptions> = {}, endpointCount = 1) {
+  constructor(given: Partial<PoolOptions> = {}, endpointCount = 1, balance: BalanceName = 'round-robin') {
     const urls = Array.from({ length: endpointCount }, (_, index) => `http://127.0.0.1:${index + 1}`);
-    const settings = upstreamSettings({ name: 'memory', endpoints: urls, pool: given, clock: this.clock });
+    const settings = upstreamSettings({
+      name: 'memory',
+      endpoints: urls,
+      pool: given,
+      clock: this.clock,
+      random: seeded(1),
+    });
     const judge = new Judge(NO_JUDGEMENT, this.clock, settings.random);
     this.endpoints = urls.map(
       (url) => new Endpoint(endpointAddress(url), null, true, TRAIT_DEFAULTS, new Standing(judge, UNHEARD)),
     );
-    const newBalancer = (): RoundRobin<Endpoint> => new RoundRobin();
+    const newBalancer = (): Balancer<Endpoint> => createBalancer(balance);
     this.roster = new Roster({ newBalancer, spill: settings.spill, zone: '', random: settings.random });
     for (const endpoint of this.endpoints) this.roster.add(endpoint);
     this.pool = new Pool(settings, this.roster, this.life, (endpoint, observer) => {

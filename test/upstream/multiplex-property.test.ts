@@ -98,6 +98,8 @@ class Played {
     for (const endpoint of endpoints) {
       assert.ok(endpoint.openCount <= CONNECTION_MAX_COUNT);
       assert.ok(endpoint.idle.every(({ runningCount }) => runningCount === 0));
+      const coming = this.waiting().filter(({ waiter }) => waiter?.connecting?.endpoint === endpoint);
+      assert.equal(endpoint.loadCount, endpoint.activeCount + coming.length);
     }
     assert.ok(this.openCount() <= this.totalMaxCount);
     for (const { running } of this.open()) assert.ok(running.length <= STREAM_MAX_COUNT);

@@ -4,8 +4,8 @@ export interface Candidate {
   readonly id: string;
   /** Its share relative to the others; counts from 0.001 to 1 000 000. */
   readonly weight: number;
-  /** Requests it is answering. */
-  readonly activeCount: number;
+  /** Requests it is answering, and those that wait until it can be reached. */
+  readonly loadCount: number;
   /** Average of its recent answers, best one that fades while it is idle; `null` before the first. */
   readonly latencyMs: number | null;
 }

@@ -32,7 +32,7 @@ export const HASH_DEFAULTS: Readonly<HashOptions> = { table: 'ring', slackRatio:
 interface Place<Item> extends Member {
   readonly item: Item;
   weight: number;
-  activeCount: number;
+  loadCount: number;
   /** The last decision in which it was looked at. */
   seenAt: number;
 }
@@ -57,7 +57,7 @@ export class HashChoice<Item extends Candidate> implements Balancer<Item> {
   private table: HashTable | null = null;
   private ordered: Place<Item>[] = [];
   private weightSum = 0;
-  private activeSum = 0;
+  private loadSum = 0;
   private decisionCount = 0;
 
   constructor(options: Readonly<HashOptions> = HASH_DEFAULTS) {
@@ -67,9 +67,9 @@ export class HashChoice<Item extends Candidate> implements Balancer<Item> {
 
   add(item: Item): void {
     if (this.places.has(item)) return;
-    const { id, activeCount } = item;
-    this.places.set(item, { item, id, weight: weightOf(item), activeCount, seenAt: 0 });
-    this.activeSum += activeCount;
+    const { id, loadCount } = item;
+    this.places.set(item, { item, id, weight: weightOf(item), loadCount, seenAt: 0 });
+    this.loadSum += loadCount;
     this.table = null;
   }
 
@@ -77,15 +77,15 @@ export class HashChoice<Item extends Candidate> implements Balancer<Item> {
     const place = this.places.get(item);
     if (place === undefined) return;
     this.places.delete(item);
-    this.activeSum -= place.activeCount;
+    this.loadSum -= place.loadCount;
     this.table = null;
   }
 
   update(item: Item): void {
     const place = this.places.get(item);
     if (place === undefined) return;
-    this.activeSum += item.activeCount - place.activeCount;
-    place.activeCount = item.activeCount;
+    this.loadSum += item.loadCount - place.loadCount;
+    place.loadCount = item.loadCount;
     const weight = weightOf(item);
     if (place.weight === weight) return;
     place.weight = weight;
@@ -105,15 +105,15 @@ export class HashChoice<Item extends Candidate> implements Balancer<Item> {
       unseenCount -= 1;
       if (!usable(place.item)) continue;
       if (this.hasRoom(place)) return place.item;
-      if (best === null || (place.activeCount + 1) * best.weight < (best.activeCount + 1) * place.weight) best = place;
+      if (best === null || (place.loadCount + 1) * best.weight < (best.loadCount + 1) * place.weight) best = place;
     }
     return best?.item ?? null;
   }
 
   private hasRoom(place: Place<Item>): boolean {
     if (this.slackRatio === null) return true;
-    const share = ((this.activeSum + 1) * place.weight) / this.weightSum;
-    return place.activeCount + 1 <= Math.ceil((1 + this.slackRatio) * share);
+    const share = ((this.loadSum + 1) * place.weight) / this.weightSum;
+    return place.loadCount + 1 <= Math.ceil((1 + this.slackRatio) * share);
   }
 
   private rebuild(): HashTable {

@@ -6,7 +6,7 @@ interface Load<Item> extends HeapNode<Item> {
 }
 
 /**
- * The one that is answering the fewest requests, with `weighted` for its weight. Those that are equal take turns, in
+ * The one that has the fewest requests, with `weighted` for its weight. Those that are equal take turns, in
  * proportion to their weights, so that none is left out while there is little to do. O(log n).
  */
 export class LeastLoaded<Item extends Candidate> implements Balancer<Item> {
@@ -26,7 +26,7 @@ export class LeastLoaded<Item extends Candidate> implements Balancer<Item> {
     const weight = this.weighted ? weightOf(item) : 1;
     this.addedCount += 1;
     const tie = this.dueAt + 1 / weight;
-    const load = { item, weight, key: item.activeCount / weight, tie, order: this.addedCount, at: 0 };
+    const load = { item, weight, key: item.loadCount / weight, tie, order: this.addedCount, at: 0 };
     this.loads.set(item, load);
     this.heap.push(load);
   }
@@ -42,7 +42,7 @@ export class LeastLoaded<Item extends Candidate> implements Balancer<Item> {
     const load = this.loads.get(item);
     if (load === undefined) return;
     if (this.weighted) load.weight = weightOf(item);
-    load.key = item.activeCount / load.weight;
+    load.key = item.loadCount / load.weight;
     this.heap.changed(load);
   }
 

@@ -6,7 +6,7 @@ const UNKNOWN_COST = 1e12;
 
 /**
  * Draws two in proportion to their weights and takes the one that costs less (Mitzenmacher 2001), where cost is what
- * Finagle and Linkerd take: latency × requests it is answering, here for its weight, with the new one. Of one that has
+ * Finagle and Linkerd take: latency × requests it has, here for its weight, with the new one. Of one that has
  * not answered yet one request is the measure: it costs nothing while it is idle, and much until it has answered. A failure
  * has to be told as a high latency (`Ewma.fail`), or one that fails at once would cost least of all.
  *
@@ -37,8 +37,8 @@ export class PowerOfTwo<Item extends Candidate> implements Balancer<Item> {
 }
 
 function cost(item: Candidate): number {
-  const { activeCount, latencyMs } = item;
-  const load = activeCount / weightOf(item);
-  if (latencyMs === null) return activeCount === 0 ? 0 : UNKNOWN_COST * (1 + load);
+  const { loadCount, latencyMs } = item;
+  const load = loadCount / weightOf(item);
+  if (latencyMs === null) return loadCount === 0 ? 0 : UNKNOWN_COST * (1 + load);
   return latencyMs * (1 + load);
 }

@@ -6,7 +6,7 @@ import { HashChoice } from '../../../src/policy/balance/hash.ts';
 export class Fake implements Candidate {
   readonly id: string;
   weight: number;
-  activeCount = 0;
+  loadCount = 0;
   latencyMs: number | null = null;
 
   constructor(id: string, weight = 1) {

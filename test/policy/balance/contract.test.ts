@@ -10,7 +10,7 @@ const step = fc.oneof(
     kind: fc.constant('update' as const),
     at: fc.nat(7),
     weight: fc.constantFrom(0, 0.1, 1, 2, 7, Number.NaN, Number.POSITIVE_INFINITY),
-    activeCount: fc.nat(20),
+    loadCount: fc.nat(20),
     latencyMs: fc.constantFrom(null, 0, 1, 50, 1e6),
   }),
   fc.record({ kind: fc.constant('pick' as const), unusable: fc.nat(255), key: fc.option(fc.nat(2 ** 32 - 1)) }),

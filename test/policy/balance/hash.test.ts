@@ -86,12 +86,12 @@ for (const table of TABLES) {
           const item = end ? running.splice(at % (running.length || 1), 1)[0] : balancer.pick(always, key, random);
           if (item === undefined) continue;
           assert.ok(item);
-          item.activeCount += end ? -1 : 1;
+          item.loadCount += end ? -1 : 1;
           balancer.update(item);
           if (end) continue;
           running.push(item);
           const bound = Math.ceil(((1 + slackRatio) * running.length * item.weight) / weightSum);
-          assert.ok(item.activeCount <= bound, `${item.activeCount} above ${bound}`);
+          assert.ok(item.loadCount <= bound, `${item.loadCount} above ${bound}`);
         }
       }),
       { numRuns: table === 'ring' ? 150 : 15 },
@@ -102,8 +102,8 @@ for (const table of TABLES) {
     const items = equal(4);
     const [one, other] = items;
     assert.ok(one && other);
-    one.activeCount = 9;
-    other.activeCount = 8;
+    one.loadCount = 9;
+    other.loadCount = 8;
     const balancer = choice(items, 0.1);
     assert.ok(
       KEYS.slice(0, 50).every((key) => balancer.pick((item) => item === one || item === other, key, random) === other),
@@ -155,10 +155,10 @@ test('what a candidate that has gone was answering does not count for the bounds
   const items = fakes([1, 1, 1]);
   const [busy, one, other] = items;
   assert.ok(busy && one && other);
-  busy.activeCount = 1000;
+  busy.loadCount = 1000;
   const balancer = filled(new HashChoice<Fake>({ table: 'ring', slackRatio: 0 }), items);
   balancer.remove(busy);
-  one.activeCount = 1;
+  one.loadCount = 1;
   balancer.update(one);
   // One request in flight and the new one: ⌈2 / 2⌉ for each.
   for (const key of KEYS.slice(0, 50)) assert.equal(balancer.pick(always, key, random), other);
@@ -168,8 +168,8 @@ test('where all are full, the least loaded is the one with the fewest requests f
   const items = fakes([10, 1, 100]);
   const [big, small, idle] = items;
   assert.ok(big && small && idle);
-  big.activeCount = 50;
-  small.activeCount = 20;
+  big.loadCount = 50;
+  small.loadCount = 20;
   const balancer = filled(new HashChoice<Fake>({ table: 'ring', slackRatio: 0 }), items);
   for (const key of KEYS.slice(0, 50))
     assert.equal(

@@ -8,8 +8,8 @@ test('the one with the fewest requests is chosen; weighted, with the fewest for 
   for (const weighted of [false, true]) {
     const [big, small] = fakes([4, 1]);
     assert.ok(big && small);
-    big.activeCount = 3;
-    small.activeCount = 1;
+    big.loadCount = 3;
+    small.loadCount = 1;
     const balancer = filled(new LeastLoaded<Fake>(weighted), [big, small]);
     assert.equal(balancer.pick(always), weighted ? big : small);
   }
@@ -36,8 +36,8 @@ test('one that was busy for long is not owed turns when it is free again', () =>
   const balancer = filled(new LeastLoaded<Fake>(false), items);
   const [busy] = items;
   assert.ok(busy);
-  const load = (activeCount: number): void => {
-    busy.activeCount = activeCount;
+  const load = (loadCount: number): void => {
+    busy.loadCount = loadCount;
     balancer.update(busy);
   };
   load(1);
@@ -54,7 +54,7 @@ test('whatever begins and ends, the chosen one has the least load of all that ar
       const items = fakes([1, 2, 3, 5, 1, 1]);
       const balancer = filled(new LeastLoaded<Fake>(weighted), items);
       const running: Fake[] = [];
-      const load = (item: Fake): number => item.activeCount / (weighted ? item.weight : 1);
+      const load = (item: Fake): number => item.loadCount / (weighted ? item.weight : 1);
       for (const { end, at, unusable } of events) {
         const usable = (item: Fake): boolean => ((unusable >> items.indexOf(item)) & 1) === 0;
         const item = end ? running.splice(at % (running.length || 1), 1)[0] : (balancer.pick(usable) ?? undefined);
@@ -63,7 +63,7 @@ test('whatever begins and ends, the chosen one has the least load of all that ar
           assert.equal(load(item), Math.min(...items.filter(usable).map(load)));
           running.push(item);
         }
-        item.activeCount += end ? -1 : 1;
+        item.loadCount += end ? -1 : 1;
         balancer.update(item);
       }
     }),
@@ -78,17 +78,17 @@ test('under a steady load each holds its share, to within one request', () => {
   for (let i = 0; i < 2000; i += 1) {
     const item = balancer.pick(always);
     assert.ok(item);
-    item.activeCount += 1;
+    item.loadCount += 1;
     balancer.update(item);
     running.push(item);
     if (running.length <= 70) continue;
     const [ended] = running.splice(Math.floor(random() * running.length), 1);
     assert.ok(ended);
-    ended.activeCount -= 1;
+    ended.loadCount -= 1;
     balancer.update(ended);
   }
   // Ends are drawn at random, so a share may fall below its due between two choices; it never grows beyond it by one.
-  for (const { activeCount, weight } of items) assert.ok(activeCount <= 10 * weight + weight + 1, `${activeCount}`);
+  for (const { loadCount, weight } of items) assert.ok(loadCount <= 10 * weight + weight + 1, `${loadCount}`);
 });
 
 test('a new candidate takes the turns of one, not all that it has missed', () => {

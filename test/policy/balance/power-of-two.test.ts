@@ -12,13 +12,13 @@ const onlyOne = (balancer: PowerOfTwo<Fake>): boolean => picked(balancer, 50).ev
 
 test('of two drawn the one with less latency × (requests for its weight and one more) is taken', () => {
   assert.ok(onlyOne(pair({ latencyMs: 10 }, { latencyMs: 11 })));
-  assert.ok(onlyOne(pair({ latencyMs: 30, activeCount: 0 }, { latencyMs: 10, activeCount: 3 })));
-  assert.ok(onlyOne(pair({ latencyMs: 10, activeCount: 3, weight: 4 }, { latencyMs: 10, activeCount: 1 })));
+  assert.ok(onlyOne(pair({ latencyMs: 30, loadCount: 0 }, { latencyMs: 10, loadCount: 3 })));
+  assert.ok(onlyOne(pair({ latencyMs: 10, loadCount: 3, weight: 4 }, { latencyMs: 10, loadCount: 1 })));
 });
 
 test('one that has never answered is asked once, and then not before the others until it has', () => {
   assert.ok(onlyOne(pair({ latencyMs: null }, { latencyMs: 1 })));
-  assert.ok(onlyOne(pair({ latencyMs: 60_000, activeCount: 100 }, { latencyMs: null, activeCount: 1 })));
+  assert.ok(onlyOne(pair({ latencyMs: 60_000, loadCount: 100 }, { latencyMs: null, loadCount: 1 })));
 });
 
 test('where all cost the same, shares are those of the weights', () => {
@@ -46,9 +46,9 @@ test('1 000 requests on 100 candidates: the fullest has at most ln ln n / ln 2 m
   for (let i = 0; i < 1000; i += 1) {
     const item = balancer.pick(always, null, random);
     assert.ok(item);
-    item.activeCount += 1;
+    item.loadCount += 1;
     balancer.update(item);
   }
   // Mitzenmacher: 10 + log2(ln 100) + O(1) = 10 + 2.2 + O(1); one choice alone would reach about 20.
-  assert.ok(Math.max(...items.map(({ activeCount }) => activeCount)) <= 10 + 2.2 + 2);
+  assert.ok(Math.max(...items.map(({ loadCount }) => loadCount)) <= 10 + 2.2 + 2);
 });
