@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
 import { IncomingBody } from '../core/body.ts';
-import type { ClientConnection, OutgoingRequest, ResponseObserver } from '../core/client.ts';
 import type { ClockTimer } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import { Failure } from '../core/failure.ts';
@@ -8,13 +7,12 @@ import type { HeaderFields } from '../core/headers.ts';
 import { discardBody, type HttpResponse } from '../core/message.ts';
 import type { HttpRequest, Protocol } from '../core/request.ts';
 import { remainingMs } from '../policy/deadline.ts';
+import { Attempt, type AttemptOwner } from './attempt.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { UpstreamGroup } from './group.ts';
-import type { PoolClient, Waiter } from './queue.ts';
 import { ReplayBody } from './replay.ts';
 import type { FailedAttempt } from './retrier.ts';
-import { type PassedHead, passedTrailers, type Rewrite } from './rewrite.ts';
-import type { Call } from './standing.ts';
+import type { PassedHead, Rewrite } from './rewrite.ts';
 import type { Upgrade } from './upgrade.ts';
 
 const retries = channel('upstream:retry');
@@ -22,34 +20,28 @@ const retries = channel('upstream:retry');
 const NONE: readonly Endpoint[] = [];
 
 /** One request on its way to an upstream, in as many attempts as it takes, and its answer on the way back. */
-export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient, FailedAttempt {
+export class Forwarding implements AttemptOwner, FailedAttempt {
+  readonly group: UpstreamGroup;
   readonly method: string;
   readonly target: string;
-  authority: string;
-  headers: HeaderFields;
-  body: Uint8Array | IncomingBody | null;
+  readonly headers: HeaderFields;
   readonly expectContinue: boolean;
   readonly upgrade: string | null;
   readonly key: number | null;
   readonly deadlineMs: number | null;
   /** Where its client belongs. */
   readonly home: Endpoint | null;
-  tried: readonly Endpoint[] = NONE;
+  readonly hurried: boolean;
   attemptCount = 0;
   pausedMs: number | null = null;
-  private readonly passed: HeaderFields;
-  /** Its deadline is what the client has asked for. */
-  private readonly hurried: boolean;
+  private readonly body: Uint8Array | IncomingBody | null;
   private readonly request: HttpRequest;
-  private readonly group: UpstreamGroup;
   private readonly rewrite: Rewrite;
   private readonly switching: Upgrade | null;
   private readonly replay: ReplayBody | null;
-  private connection: ClientConnection | null = null;
-  private endpoint: Endpoint | null = null;
-  /** The attempt under way, as the endpoint's standing knows it. */
-  private call: Call | null = null;
-  private waiter: Waiter | null = null;
+  private tried: readonly Endpoint[] = NONE;
+  /** The one under way, or that was answered. */
+  private attempt: Attempt | null = null;
   private pause: ClockTimer | null = null;
   private resolve: ((response: HttpResponse) => void) | null = null;
   private reject: ((failure: unknown) => void) | null = null;
@@ -70,9 +62,8 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     this.rewrite = rewrite;
     this.method = request.method;
     this.target = rewrite.target(request.target);
-    this.authority = request.authority;
     this.headers = headers;
-    this.passed = headers;
+    this.body = body;
     this.expectContinue = passed.expectContinue && body instanceof IncomingBody;
     this.key = group.keyOf(request);
     this.home = group.sticky?.homeOf(request) ?? null;
@@ -83,12 +74,6 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     this.deadlineMs = withinMs === null ? null : group.clock.now() + withinMs;
     const { replayMaxBytes } = group;
     this.replay = replayMaxBytes > 0 && body instanceof IncomingBody ? new ReplayBody(body, replayMaxBytes) : null;
-    this.body = this.replay === null ? body : null;
-  }
-
-  trailers(): HeaderFields | null {
-    const { body } = this;
-    return body instanceof IncomingBody && body.trailers !== null ? passedTrailers(body.trailers) : null;
   }
 
   begin(): Promise<HttpResponse> {
@@ -98,95 +83,64 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     return new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
-      this.acquire(false);
+      this.send(false);
       this.request.onAbort((failure) => this.aborted(failure));
     });
   }
 
+  // ── what an attempt sends ─────────────────────────────────────────────────────────────────────────────────────
+
+  authorityAt({ address }: Endpoint): string {
+    return this.rewrite.authority(this.request.authority, address.authority);
+  }
+
+  fields(): HeaderFields {
+    const { deadlineMs, group, headers } = this;
+    const { clock, deadlineHeader } = group;
+    if (deadlineHeader === null || deadlineMs === null) return headers;
+    return deadlineHeader.told(headers, remainingMs(deadlineMs, clock.now()));
+  }
+
+  bodyToSend(): Uint8Array | IncomingBody | null {
+    return this.replay === null ? this.body : this.replay.attempt();
+  }
+
   // ── what an attempt comes to ──────────────────────────────────────────────────────────────────────────────────
 
-  onConnecting(endpoint: Endpoint): void {
-    this.callTo(endpoint);
-  }
-
-  isAdmittedBy(endpoint: Endpoint): boolean {
-    return this.call !== null && this.call.standing === endpoint.standing;
-  }
-
-  /** Its breaker counts a call from when the endpoint was chosen; another one may be faster. */
-  private callTo(endpoint: Endpoint): void {
-    if (this.call !== null && this.call.standing === endpoint.standing) return;
-    this.call?.abandoned();
-    this.call = endpoint.standing.begin();
-  }
-
-  onConnection(connection: ClientConnection, endpoint: Endpoint): void {
-    this.waiter = null;
-    this.connection = connection;
-    this.endpoint = endpoint;
-    this.attemptCount += 1;
-    endpoint.standing.counts.attemptCount += 1;
-    this.callTo(endpoint);
-    if (this.replay !== null) this.body = this.replay.attempt();
-    this.authority = this.rewrite.authority(this.request.authority, endpoint.address.authority);
-    const { deadlineHeader, clock } = this.group;
-    if (deadlineHeader !== null && this.deadlineMs !== null) {
-      this.headers = deadlineHeader.told(this.passed, remainingMs(this.deadlineMs, clock.now()));
-    }
-    connection.send(this, this);
-  }
-
-  onNoConnection(failure: Failure, endpoint: Endpoint | null): void {
-    this.waiter = null;
-    if (endpoint === null) {
-      this.call?.abandoned();
-      this.call = null;
-      this.fail(failure);
-      return;
-    }
-    this.attemptCount += 1;
-    this.endpoint = endpoint;
-    endpoint.standing.counts.failures.add(failure.code);
-    this.call?.failed(failure);
-    this.call = null;
-    this.onFailed(failure);
-  }
-
-  onInform(status: number, headers: HeaderFields): void {
+  onInform(_attempt: Attempt, status: number, headers: HeaderFields): void {
     this.request.inform({ status, headers: headers.endToEnd });
   }
 
-  onResponse(status: number, protocol: Protocol, headers: HeaderFields, body: Uint8Array | IncomingBody | null): void {
+  onAnswer(
+    attempt: Attempt,
+    status: number,
+    protocol: Protocol,
+    headers: HeaderFields,
+    body: Uint8Array | IncomingBody | null,
+  ): void {
     const { resolve } = this;
-    this.endpoint?.standing.counts.answered(status);
-    this.call?.answered(status);
-    this.call = null;
     if (status >= 500 && resolve !== null) {
-      this.triedInVain();
+      this.triedInVain(attempt);
       const delayMs = this.group.retrier.afterStatus(status, headers, this);
       if (delayMs !== null) {
-        this.connection = null;
         this.replay?.pause();
         discardBody(body);
-        this.again(delayMs, String(status), false);
+        this.again(attempt, delayMs, String(status), false);
         return;
       }
     }
     this.settle();
-    resolve?.({ status, headers: this.settled(this.rewrite.response(headers, protocol)), body });
+    resolve?.({ status, headers: this.settled(attempt, this.rewrite.response(headers, protocol)), body });
   }
 
-  onUpgrade(status: number, headers: HeaderFields, socket: Duplex, firstBytes: Uint8Array): void {
+  onUpgrade(attempt: Attempt, status: number, headers: HeaderFields, socket: Duplex, firstBytes: Uint8Array): void {
     const { resolve, switching } = this;
-    this.endpoint?.standing.counts.answered(status);
-    this.call?.answered(status);
-    this.call = null;
     if (switching === null) {
       socket.destroy();
       this.fail(new Failure('upstream-invalid', 'It switched protocols unasked.'));
       return;
     }
-    const passed = this.settled(this.rewrite.response(headers, status === 101 ? 'HTTP/1.1' : 'HTTP/2'));
+    const passed = this.settled(attempt, this.rewrite.response(headers, status === 101 ? 'HTTP/1.1' : 'HTTP/2'));
     try {
       const response = switching.response(status, passed, socket, firstBytes);
       this.settle();
@@ -196,14 +150,22 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     }
   }
 
-  onFail(failure: Failure): void {
-    this.connection = null;
-    this.endpoint?.standing.counts.failures.add(failure.code);
-    // A client that gives no time says nothing of an endpoint that needs some.
-    if (this.hurried && failure.code === 'upstream-deadline') this.call?.abandoned();
-    else this.call?.failed(failure);
-    this.call = null;
-    this.onFailed(failure);
+  onInVain(attempt: Attempt, failure: Failure): void {
+    if (this.resolve === null) return;
+    const { code } = failure;
+    // A connection that was too old is no reason to leave the endpoint that the request belongs to.
+    const stale = code === 'upstream-stale';
+    if (!stale) this.triedInVain(attempt);
+    const delayMs = this.group.retrier.afterFailure(failure, this);
+    if (delayMs === null) this.fail(failure);
+    else {
+      this.replay?.pause();
+      this.again(attempt, delayMs, code, stale || code === 'upstream-refused');
+    }
+  }
+
+  onUnserved(_attempt: Attempt, failure: Failure): void {
+    this.fail(failure);
   }
 
   // ── the next attempt ──────────────────────────────────────────────────────────────────────────────────────────
@@ -223,51 +185,38 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
     return this.group.hasOther(this.tried, true);
   }
 
-  private triedInVain(): void {
-    const { endpoint } = this;
+  private triedInVain({ endpoint }: Attempt): void {
     if (endpoint !== null && !this.tried.includes(endpoint)) this.tried = [...this.tried, endpoint];
   }
 
-  private onFailed(failure: Failure): void {
-    if (this.resolve === null) return;
-    const { code } = failure;
-    // A connection that was too old is no reason to leave the endpoint that the request belongs to.
-    const stale = code === 'upstream-stale';
-    if (!stale) this.triedInVain();
-    const delayMs = this.group.retrier.afterFailure(failure, this);
-    if (delayMs === null) this.fail(failure);
-    else {
-      this.replay?.pause();
-      this.again(delayMs, code, stale || code === 'upstream-refused');
-    }
-  }
-
   /** Tries once more, after a pause. `fresh`: not on an idle connection. */
-  private again(delayMs: number, code: string, fresh: boolean): void {
-    const { attemptCount, endpoint, group } = this;
+  private again({ endpoint }: Attempt, delayMs: number, code: string, fresh: boolean): void {
+    const { attemptCount, group } = this;
+    this.attempt = null;
     group.counts.retries.add(code);
     if (retries.heard) {
       const { name: upstream } = group;
       retries.publish({ upstream, endpoint: endpoint?.address.url ?? '', code, attemptCount, delayMs });
     }
     if (delayMs <= 0) {
-      this.acquire(fresh);
+      this.send(fresh);
       return;
     }
     this.pausedMs = delayMs;
     this.pause = group.clock.after(delayMs, () => {
       this.pause = null;
-      this.acquire(fresh);
+      this.send(fresh);
     });
   }
 
-  private acquire(fresh: boolean): void {
-    this.waiter = null;
+  private send(fresh: boolean): void {
     const { deadlineMs, group } = this;
+    const attempt = new Attempt(this, this.tried);
+    this.attempt = attempt;
+    this.attemptCount += 1;
     try {
       if (deadlineMs !== null && group.clock.now() >= deadlineMs) throw new Failure('upstream-deadline');
-      const waiter = group.acquire(this, fresh);
-      if (waiter?.queued === true) this.waiter = waiter;
+      attempt.begin(fresh);
     } catch (error) {
       this.fail(error);
     }
@@ -277,10 +226,7 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
 
   /** The client is gone, or its time is over. Also hears it while the body of the answer is on its way. */
   private aborted(failure: Failure): void {
-    if (this.waiter !== null) this.group.leave(this.waiter);
-    this.call?.abandoned();
-    this.call = null;
-    this.connection?.abort(this, failure);
+    this.attempt?.abort(failure);
     this.switching?.abandon();
     this.fail(failure);
   }
@@ -304,8 +250,8 @@ export class Forwarding implements OutgoingRequest, ResponseObserver, PoolClient
   }
 
   /** The answer's fields. A client whose endpoint is gone or does not stand well belongs to who has answered it. */
-  private settled(fields: HeaderFields): HeaderFields {
-    const { endpoint, group, home, request } = this;
+  private settled({ endpoint }: Attempt, fields: HeaderFields): HeaderFields {
+    const { group, home, request } = this;
     if (group.sticky === null || endpoint === null || endpoint === home) return fields;
     if (home?.standing.takesRequests === true) return fields;
     const cookie = group.sticky.cookieFor(endpoint, request.peer.secure);
