@@ -50,7 +50,8 @@ export class Attempt implements OutgoingRequest, ResponseObserver, PoolClient {
   readonly key: number | null;
   readonly deadlineMs: number | null;
   readonly home: Endpoint | null;
-  readonly tried: readonly Endpoint[];
+  readonly waits: boolean;
+  tried: readonly Endpoint[];
   authority = '';
   headers = HeaderFields.EMPTY;
   body: Uint8Array | IncomingBody | null = null;
@@ -62,7 +63,8 @@ export class Attempt implements OutgoingRequest, ResponseObserver, PoolClient {
   private call: Call | null = null;
   private waiter: Waiter | null = null;
 
-  constructor(owner: AttemptOwner, tried: readonly Endpoint[]) {
+  /** `tried`: where it had better not go. */
+  constructor(owner: AttemptOwner, tried: readonly Endpoint[], waits: boolean) {
     this.owner = owner;
     this.method = owner.method;
     this.target = owner.target;
@@ -72,6 +74,7 @@ export class Attempt implements OutgoingRequest, ResponseObserver, PoolClient {
     this.deadlineMs = owner.deadlineMs;
     this.home = owner.home;
     this.tried = tried;
+    this.waits = waits;
   }
 
   /** `fresh`: not on an idle connection. Throws what the pool throws. */

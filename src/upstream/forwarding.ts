@@ -211,7 +211,7 @@ export class Forwarding implements AttemptOwner, FailedAttempt {
 
   private send(fresh: boolean): void {
     const { deadlineMs, group } = this;
-    const attempt = new Attempt(this, this.tried);
+    const attempt = new Attempt(this, this.tried, true);
     this.attempt = attempt;
     this.attemptCount += 1;
     try {

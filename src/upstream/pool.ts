@@ -1,6 +1,6 @@
 import type { ClockTimer } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
-import { Failure } from '../core/failure.ts';
+import { Failure, type FaultCode } from '../core/failure.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import { Connecting } from './connecting.ts';
 import type { Dial, Dialled } from './dial.ts';
@@ -75,7 +75,7 @@ export class Pool implements ConnectionKeeper {
       this.give(pooled, client);
       return null;
     }
-    if (endpoint === null) this.checkQueue();
+    if (endpoint === null) this.checkQueue(client);
     this.begin();
     const waiter = new Waiter(client, this.settings.clock.now(), fresh);
     this.life.begin();
@@ -84,10 +84,17 @@ export class Pool implements ConnectionKeeper {
     return waiter;
   }
 
+  /** Whether the client would be given a connection now, or one would be opened for it; not while others wait for room. */
+  hasRoomFor(client: PoolClient): boolean {
+    if (this.queue.count > this.queue.connectingCount || !this.room.isLeft) return false;
+    this.ask(client, false);
+    return this.roster.some(this.usable);
+  }
+
   /** Whether one more may wait until there is room. */
-  private checkQueue(): void {
+  private checkQueue({ waits }: PoolClient): void {
     const { clock } = this.settings;
-    if (!this.roster.some(({ standing }) => standing.mayCall(clock)) && !this.roster.promising) {
+    if (!waits || (!this.roster.some(({ standing }) => standing.mayCall(clock)) && !this.roster.promising)) {
       throw new Failure('upstream-unavailable');
     }
     if (this.queue.count - this.queue.connectingCount >= this.settings.pool.queueMaxCount) {
@@ -139,13 +146,11 @@ export class Pool implements ConnectionKeeper {
 
   /** The endpoint whose turn it is among those that can serve now; one that was tried in vain only when there is no other. */
   private pick(client: PoolClient, fresh: boolean): Endpoint | null {
-    const { home, key, tried } = client;
-    this.fresh = fresh;
-    this.asker = client;
-    this.avoided = tried;
+    const { home, key, tried, waits } = client;
+    this.ask(client, fresh);
     if (home?.standing.takesRequests === true && !home.draining && this.usable(home)) return home;
     const endpoint = this.roster.pick(this.usable, key, this.room.isLeft);
-    if (endpoint !== null || tried.length === 0) return endpoint;
+    if (endpoint !== null || tried.length === 0 || !waits) return endpoint;
     this.avoided = NONE_TRIED;
     const others = this.roster.some((other) => !tried.includes(other) && this.mayCall(other, client));
     return others ? null : this.roster.pick(this.usable, key, this.room.isLeft);
@@ -155,6 +160,12 @@ export class Pool implements ConnectionKeeper {
   private isFull(endpoint: Endpoint): false {
     this.room.update(endpoint);
     return false;
+  }
+
+  private ask(client: PoolClient, fresh: boolean): void {
+    this.fresh = fresh;
+    this.asker = client;
+    this.avoided = client.tried;
   }
 
   /** Whether the endpoint's breaker lets the client through, or has done so already. */
@@ -326,7 +337,10 @@ export class Pool implements ConnectionKeeper {
     if (first !== null) this.serve(first, pooled);
     this.released(pooled);
     // More have waited than it can carry.
-    if (waiters.length > 1) this.pump();
+    if (waiters.length > 1) {
+      for (const waiter of waiters) if (!waiter.client.waits) this.turnAway(waiter, 'upstream-queue-full');
+      this.pump();
+    }
   }
 
   private unreachable(connecting: Connecting, failure: Failure): void {
@@ -359,12 +373,12 @@ export class Pool implements ConnectionKeeper {
       connecting.cancel();
       this.unreachable(connecting, new Failure('upstream-connect-timeout'));
     }
-    this.expireWaiters(nowMs);
+    this.queue.expire(nowMs, this.settings.pool.queueTimeoutMs, (waiter, code) => this.turnAway(waiter, code));
     // A breaker whose open time is over lets somebody through.
     this.pump();
     const reserve = this.life.phase === 'accepting' ? this.reserve : null;
     for (const endpoint of this.roster.all) {
-      for (const pooled of endpoint.connections) this.sweepConnection(pooled, nowMs);
+      for (const pooled of endpoint.connections) pooled.sweep(nowMs, this.settings.pool.ageMaxMs);
       if (reserve?.wants(endpoint, nowMs) === true && this.room.totalIsBelowMax) this.open(endpoint);
     }
     if (this.room.openCount === 0 && this.queue.count === 0 && this.reserve === null) {
@@ -373,24 +387,7 @@ export class Pool implements ConnectionKeeper {
     }
   }
 
-  private sweepConnection(pooled: PooledConnection, nowMs: number): void {
-    const { ageMaxMs } = this.settings.pool;
-    if (ageMaxMs !== null && nowMs - pooled.openedMs >= ageMaxMs) pooled.retired = true;
-    if (pooled.runningCount > 0) pooled.connection.sweep(nowMs);
-    else if (pooled.retired || nowMs >= pooled.idleUntilMs) pooled.connection.close('idle-timeout');
-    else pooled.connection.sweep(nowMs);
-  }
-
-  private expireWaiters(nowMs: number): void {
-    for (let waiter = this.queue.first; waiter !== null; ) {
-      const { next, client, sinceMs, connecting } = waiter;
-      const late = client.deadlineMs !== null && nowMs >= client.deadlineMs;
-      // A connection that is being opened has a deadline of its own.
-      const waitedTooLong = connecting === null && nowMs - sinceMs >= this.settings.pool.queueTimeoutMs;
-      if ((late || waitedTooLong) && this.leave(waiter)) {
-        client.onNoConnection(new Failure(late ? 'upstream-deadline' : 'upstream-queue-timeout'), null);
-      }
-      waiter = next;
-    }
+  private turnAway(waiter: Waiter, code: FaultCode): void {
+    if (this.leave(waiter)) waiter.client.onNoConnection(new Failure(code), null);
   }
 }

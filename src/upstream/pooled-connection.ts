@@ -73,6 +73,14 @@ export class PooledConnection implements ClientConnectionOwner {
     this.keeper.loadChanged(this.endpoint, deltaCount);
   }
 
+  /** Checks deadlines, its own and those of what it carries. `ageMaxMs`: how old it may become; `null`: any age. */
+  sweep(nowMs: number, ageMaxMs: number | null): void {
+    if (ageMaxMs !== null && nowMs - this.openedMs >= ageMaxMs) this.retired = true;
+    const unused = this.runningCount === 0;
+    if (unused && (this.retired || nowMs >= this.idleUntilMs)) this.connection.close('idle-timeout');
+    else this.connection.sweep(nowMs);
+  }
+
   onFree(): void {
     this.charge();
     this.keeper.released(this);

@@ -1,5 +1,5 @@
 import type { ClientConnection } from '../core/client.ts';
-import type { Failure } from '../core/failure.ts';
+import type { Failure, FaultCode } from '../core/failure.ts';
 import type { Connecting } from './connecting.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -13,6 +13,8 @@ export interface PoolClient {
   readonly tried: readonly Endpoint[];
   /** Where its client belongs; `null`: anywhere. */
   readonly home: Endpoint | null;
+  /** It waits until there is room; else only for a connection that is opened for it, where it has not been in vain. */
+  readonly waits: boolean;
   /** The endpoint's breaker has let it through already, when a connection was opened for it. */
   isAdmittedBy(endpoint: Endpoint): boolean;
   /** A connection to this endpoint is being opened for it. */
@@ -44,10 +46,18 @@ export class Waiter {
   /** Whether a connection to this endpoint will do that is free before the one that is being opened for it. */
   wouldTake(endpoint: Endpoint): boolean {
     if (this.connecting === null) return true;
-    const { home, key, tried } = this.client;
-    // What is pinned to an endpoint waits for it.
-    if (home !== null || key !== null) return this.connecting.endpoint === endpoint;
+    const { home, key, tried, waits } = this.client;
+    // What is pinned to an endpoint waits for it. What does not wait takes nothing that others wait for.
+    if (home !== null || key !== null || !waits) return this.connecting.endpoint === endpoint;
     return !tried.includes(endpoint);
+  }
+
+  /** Why it need not wait any longer; `null`: it may. */
+  overdue(nowMs: number, queueTimeoutMs: number): FaultCode | null {
+    const { deadlineMs } = this.client;
+    if (deadlineMs !== null && nowMs >= deadlineMs) return 'upstream-deadline';
+    // A connection that is being opened has a deadline of its own.
+    return this.connecting === null && nowMs - this.sinceMs >= queueTimeoutMs ? 'upstream-queue-timeout' : null;
   }
 }
 
@@ -85,6 +95,16 @@ export class WaitQueue {
     waiter.next = null;
     this.count -= 1;
     this.unassign(waiter);
+  }
+
+  /** Turns away whoever need not wait any longer, in their order. */
+  expire(nowMs: number, queueTimeoutMs: number, turnAway: (waiter: Waiter, code: FaultCode) => void): void {
+    for (let waiter = this.first; waiter !== null; ) {
+      const { next } = waiter;
+      const code = waiter.overdue(nowMs, queueTimeoutMs);
+      if (code !== null) turnAway(waiter, code);
+      waiter = next;
+    }
   }
 
   /** A waiter that has no connection coming now has this one. */

@@ -169,6 +169,7 @@ export class MemoryClient implements PoolClient, ResponseObserver {
   readonly name: string;
   readonly key = null;
   readonly home = null;
+  readonly waits: boolean;
   readonly deadlineMs = null;
   readonly tried: Endpoint[] = [];
   waiter: Waiter | null = null;
@@ -179,8 +180,9 @@ export class MemoryClient implements PoolClient, ResponseObserver {
   private readonly asksElsewhere: (client: MemoryClient) => boolean;
 
   /** `asksElsewhere`: asks once more for a client that could not be brought to an endpoint; `false`: it has seen all. */
-  constructor(name: string, order: MemoryClient[], asksElsewhere: (client: MemoryClient) => boolean) {
+  constructor(name: string, order: MemoryClient[], asksElsewhere: (client: MemoryClient) => boolean, waits = true) {
     this.name = name;
+    this.waits = waits;
     this.order = order;
     this.asksElsewhere = asksElsewhere;
   }
@@ -270,6 +272,14 @@ export class MemoryPool {
       return true;
     });
     this.acquire(client, fresh);
+    return client;
+  }
+
+  /** A client that waits for nothing but a connection that is opened for it, and goes to none of these. */
+  askAtOnce(name: string, avoided: readonly Endpoint[] = []): MemoryClient {
+    const client = new MemoryClient(name, this.served, () => false, false);
+    client.tried.push(...avoided);
+    this.acquire(client, false);
     return client;
   }
 
