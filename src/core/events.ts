@@ -43,7 +43,9 @@ export interface Events {
   'discover:error': { upstream: string; error: Error };
   /** A request is sent again after `delayMs`; `code` is how attempt `attemptCount` ended: a failure's code, or a status. */
   'upstream:retry': { upstream: string; endpoint: string; code: string; attemptCount: number; delayMs: number };
-  /** A request that could have been sent again was not: the budget for that is used up. */
+  /** A request that waits for an answer is sent to this endpoint, too; that is attempt `attemptCount`. */
+  'upstream:hedge': { upstream: string; endpoint: string; attemptCount: number };
+  /** A request that could have been sent again, or to another endpoint, too, was not: the budget for that is used up. */
   'upstream:spent': { upstream: string };
   /** Requests go to an endpoint otherwise than before: `well`, `degraded`, `out`, `untried`. */
   'endpoint:state': { upstream: string; endpoint: string; state: string; before: string };

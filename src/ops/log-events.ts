@@ -50,6 +50,7 @@ export function logEvents(log: Log): () => void {
     stops.push(
       onEvent('connection:close', (event) => log.debug('connection closed', event)),
       onEvent('upstream:retry', (event) => log.debug('a request is sent again', event)),
+      onEvent('upstream:hedge', (event) => log.debug('a request is sent to another endpoint, too', event)),
       onEvent('endpoint:state', (event) => log.debug(`an endpoint is ${event.state}`, event)),
       onEvent('upstream:close', (event) => log.debug('upstream connection closed', event)),
     );

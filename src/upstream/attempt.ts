@@ -26,6 +26,8 @@ export interface AttemptOwner {
   /** The end-to-end fields, as they are sent now. */
   fields(): HeaderFields;
   bodyToSend(): Uint8Array | IncomingBody | null;
+  /** It goes to an endpoint, or to another than it was to go to. */
+  onCall(attempt: Attempt): void;
   onInform(attempt: Attempt, status: number, headers: HeaderFields): void;
   onAnswer(
     attempt: Attempt,
@@ -38,7 +40,7 @@ export interface AttemptOwner {
   /** It has failed at its endpoint. */
   onInVain(attempt: Attempt, failure: Failure): void;
   /** It has got nowhere, and that is no endpoint's fault. */
-  onUnserved(attempt: Attempt, failure: Failure): void;
+  onUnserved(attempt: Attempt, error: unknown): void;
 }
 
 /** One attempt to have a request answered: its wait for a connection, its call to an endpoint, and what comes of it. */
@@ -77,10 +79,19 @@ export class Attempt implements OutgoingRequest, ResponseObserver, PoolClient {
     this.waits = waits;
   }
 
-  /** `fresh`: not on an idle connection. Throws what the pool throws. */
+  /** `fresh`: not on an idle connection. */
   begin(fresh: boolean): void {
-    const waiter = this.owner.group.acquire(this, fresh);
-    if (waiter?.queued === true) this.waiter = waiter;
+    try {
+      const waiter = this.owner.group.acquire(this, fresh);
+      if (waiter?.queued === true) this.waiter = waiter;
+    } catch (error) {
+      this.owner.onUnserved(this, error);
+    }
+  }
+
+  /** Another attempt goes there: this one had better not, if it is on its way still. */
+  avoid(endpoint: Endpoint): void {
+    this.tried = [...this.tried, endpoint];
   }
 
   trailers(): HeaderFields | null {
@@ -110,10 +121,11 @@ export class Attempt implements OutgoingRequest, ResponseObserver, PoolClient {
 
   /** Its breaker counts a call from when the endpoint was chosen; another one may be faster. */
   private callTo(endpoint: Endpoint): void {
+    if (this.endpoint === endpoint) return;
     this.endpoint = endpoint;
-    if (this.call !== null && this.call.standing === endpoint.standing) return;
     this.call?.abandoned();
     this.call = endpoint.standing.begin();
+    this.owner.onCall(this);
   }
 
   onConnection(connection: ClientConnection, endpoint: Endpoint): void {

@@ -4,23 +4,35 @@ import type { ClockTimer } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import { Failure } from '../core/failure.ts';
 import type { HeaderFields } from '../core/headers.ts';
-import { discardBody, type HttpResponse } from '../core/message.ts';
+import { discardBody, type HttpResponse, type InformationalResponse } from '../core/message.ts';
 import type { HttpRequest, Protocol } from '../core/request.ts';
 import { remainingMs } from '../policy/deadline.ts';
+import { RACE, type Race, type RaceStep } from '../policy/race.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { UpstreamGroup } from './group.ts';
+import type { Hedged, Patience } from './hedger.ts';
 import { ReplayBody } from './replay.ts';
 import type { FailedAttempt } from './retrier.ts';
 import type { PassedHead, Rewrite } from './rewrite.ts';
 import type { Upgrade } from './upgrade.ts';
 
 const retries = channel('upstream:retry');
+const hedges = channel('upstream:hedge');
 
-const NONE: readonly Endpoint[] = [];
+const NONE_TRIED: readonly Endpoint[] = [];
+const NONE_WITHHELD: readonly Withheld[] = [];
+/** What an attempt is given up for, which nobody hears. */
+const LOST = new Failure('client-gone', 'Another attempt was answered first.');
+
+/** An informational answer of one of two attempts: the client hears it if the final one comes from there, too. */
+interface Withheld {
+  readonly from: Attempt;
+  readonly response: InformationalResponse;
+}
 
 /** One request on its way to an upstream, in as many attempts as it takes, and its answer on the way back. */
-export class Forwarding implements AttemptOwner, FailedAttempt {
+export class Forwarding implements AttemptOwner, FailedAttempt, Hedged {
   readonly group: UpstreamGroup;
   readonly method: string;
   readonly target: string;
@@ -39,9 +51,14 @@ export class Forwarding implements AttemptOwner, FailedAttempt {
   private readonly rewrite: Rewrite;
   private readonly switching: Upgrade | null;
   private readonly replay: ReplayBody | null;
-  private tried: readonly Endpoint[] = NONE;
-  /** The one under way, or that was answered. */
-  private attempt: Attempt | null = null;
+  private tried: readonly Endpoint[] = NONE_TRIED;
+  private race: Race = 'none';
+  /** The attempt under way, or that was answered; `hedge`: the one beside it. */
+  private first: Attempt | null = null;
+  private hedge: Attempt | null = null;
+  /** With the first attempt, where another one may be sent beside it. */
+  private patience: Patience | null = null;
+  private withheld: readonly Withheld[] = NONE_WITHHELD;
   private pause: ClockTimer | null = null;
   private resolve: ((response: HttpResponse) => void) | null = null;
   private reject: ((failure: unknown) => void) | null = null;
@@ -107,8 +124,23 @@ export class Forwarding implements AttemptOwner, FailedAttempt {
 
   // ── what an attempt comes to ──────────────────────────────────────────────────────────────────────────────────
 
-  onInform(_attempt: Attempt, status: number, headers: HeaderFields): void {
-    this.request.inform({ status, headers: headers.endToEnd });
+  onCall(attempt: Attempt): void {
+    const { hedger } = this.group;
+    if (hedger === null || attempt !== this.first) return;
+    this.endPatience();
+    this.patience = hedger.begin(this);
+  }
+
+  private endPatience(): void {
+    if (this.patience === null) return;
+    this.group.hedger?.end(this.patience);
+    this.patience = null;
+  }
+
+  onInform(attempt: Attempt, status: number, headers: HeaderFields): void {
+    const response = { status, headers: headers.endToEnd };
+    if (this.race === 'both') this.withheld = [...this.withheld, { from: attempt, response }];
+    else this.request.inform(response);
   }
 
   onAnswer(
@@ -118,17 +150,25 @@ export class Forwarding implements AttemptOwner, FailedAttempt {
     headers: HeaderFields,
     body: Uint8Array | IncomingBody | null,
   ): void {
-    const { resolve } = this;
-    if (status >= 500 && resolve !== null) {
+    if (status >= 500 && this.race !== 'over') {
+      const { retrier } = this.group;
       this.triedInVain(attempt);
-      const delayMs = this.group.retrier.afterStatus(status, headers, this);
+      if (this.race === 'both' && retrier.prefersOther(status)) {
+        discardBody(body);
+        this.leaveRace(attempt);
+        return;
+      }
+      const delayMs = retrier.afterStatus(status, headers, this);
       if (delayMs !== null) {
+        this.leaveRace(attempt);
         this.replay?.pause();
         discardBody(body);
         this.again(attempt, delayMs, String(status), false);
         return;
       }
     }
+    this.win(attempt);
+    const { resolve } = this;
     this.settle();
     resolve?.({ status, headers: this.settled(attempt, this.rewrite.response(headers, protocol)), body });
   }
@@ -151,11 +191,11 @@ export class Forwarding implements AttemptOwner, FailedAttempt {
   }
 
   onInVain(attempt: Attempt, failure: Failure): void {
-    if (this.resolve === null) return;
     const { code } = failure;
     // A connection that was too old is no reason to leave the endpoint that the request belongs to.
     const stale = code === 'upstream-stale';
     if (!stale) this.triedInVain(attempt);
+    if (!this.leaveRace(attempt)) return;
     const delayMs = this.group.retrier.afterFailure(failure, this);
     if (delayMs === null) this.fail(failure);
     else {
@@ -164,8 +204,8 @@ export class Forwarding implements AttemptOwner, FailedAttempt {
     }
   }
 
-  onUnserved(_attempt: Attempt, failure: Failure): void {
-    this.fail(failure);
+  onUnserved(attempt: Attempt, error: unknown): void {
+    if (this.leaveRace(attempt)) this.fail(error);
   }
 
   // ── the next attempt ──────────────────────────────────────────────────────────────────────────────────────────
@@ -192,7 +232,6 @@ export class Forwarding implements AttemptOwner, FailedAttempt {
   /** Tries once more, after a pause. `fresh`: not on an idle connection. */
   private again({ endpoint }: Attempt, delayMs: number, code: string, fresh: boolean): void {
     const { attemptCount, group } = this;
-    this.attempt = null;
     group.counts.retries.add(code);
     if (retries.heard) {
       const { name: upstream } = group;
@@ -211,22 +250,73 @@ export class Forwarding implements AttemptOwner, FailedAttempt {
 
   private send(fresh: boolean): void {
     const { deadlineMs, group } = this;
-    const attempt = new Attempt(this, this.tried, true);
-    this.attempt = attempt;
-    this.attemptCount += 1;
-    try {
-      if (deadlineMs !== null && group.clock.now() >= deadlineMs) throw new Failure('upstream-deadline');
-      attempt.begin(fresh);
-    } catch (error) {
-      this.fail(error);
+    if (deadlineMs !== null && group.clock.now() >= deadlineMs) {
+      this.fail(new Failure('upstream-deadline'));
+      return;
     }
+    this.step('send');
+    this.attemptCount += 1;
+    this.first = new Attempt(this, this.tried, true);
+    this.first.begin(fresh);
+  }
+
+  // ── two attempts at a time ────────────────────────────────────────────────────────────────────────────────────
+
+  onOverdue(): void {
+    const { body, first, group, switching } = this;
+    if (this.race !== 'first' || first === null || first.endpoint === null) return;
+    // What streams goes one way at a time.
+    const whole = switching === null && !(body instanceof IncomingBody);
+    if (!whole || !group.retrier.mayHedge(this)) return;
+    const hedge = new Attempt(this, [...this.tried, first.endpoint], false);
+    if (!group.hasRoomFor(hedge) || !group.retrier.affordHedge(this)) return;
+    this.step('hedge');
+    this.attemptCount += 1;
+    this.hedge = hedge;
+    const { attemptCount } = this;
+    hedge.begin(false);
+    if (hedge.endpoint === null) return;
+    first.avoid(hedge.endpoint);
+    if (hedges.heard) hedges.publish({ upstream: group.name, endpoint: hedge.endpoint.address.url, attemptCount });
+  }
+
+  private step(step: RaceStep): boolean {
+    const next = RACE[this.race][step];
+    if (next === undefined) return false;
+    this.race = next;
+    return true;
+  }
+
+  /** An attempt has come to nothing. Whether it is for the request to decide what comes next: no other is under way. */
+  private leaveRace(attempt: Attempt): boolean {
+    const hedged = attempt === this.hedge;
+    if (!this.step(hedged ? 'hedge-in-vain' : 'first-in-vain')) return false;
+    if (hedged) this.hedge = null;
+    else this.first = null;
+    const other = this.hedge ?? this.first;
+    if (other !== null) this.tellWithheld(other);
+    return other === null;
+  }
+
+  /** Its answer goes to the client, and the other attempt is given up. */
+  private win(attempt: Attempt): void {
+    if (this.race !== 'both') return;
+    const loser = attempt === this.hedge ? this.first : this.hedge;
+    loser?.abort(LOST);
+    this.tellWithheld(attempt);
+  }
+
+  private tellWithheld(attempt: Attempt): void {
+    for (const { from, response } of this.withheld) if (from === attempt) this.request.inform(response);
+    this.withheld = NONE_WITHHELD;
   }
 
   // ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The client is gone, or its time is over. Also hears it while the body of the answer is on its way. */
   private aborted(failure: Failure): void {
-    this.attempt?.abort(failure);
+    this.first?.abort(failure);
+    this.hedge?.abort(failure);
     this.switching?.abandon();
     this.fail(failure);
   }
@@ -240,11 +330,12 @@ export class Forwarding implements AttemptOwner, FailedAttempt {
   }
 
   private settle(): void {
-    if (this.resolve === null) return;
+    if (!this.step('end')) return;
     this.resolve = null;
     this.reject = null;
     this.pause?.cancel();
     this.pause = null;
+    this.endPatience();
     this.replay?.settle();
     this.group.life.end();
   }

@@ -11,6 +11,7 @@ import { type Discovery, isDiscovery } from './discover.ts';
 import { DnsDiscovery, nameResolver } from './discover-dns.ts';
 import { findsTheSame } from './discover-options.ts';
 import type { Endpoint } from './endpoint.ts';
+import { Hedger } from './hedger.ts';
 import { measureEndpoint, measureUpstream } from './measures.ts';
 import { EndpointFactory, type EndpointObserver, type Member, readMembers } from './members.ts';
 import { openersFor } from './openers.ts';
@@ -39,6 +40,8 @@ export class UpstreamGroup implements Measured {
   readonly clock: Clock;
   counts = new UpstreamCounts();
   readonly retrier: Retrier;
+  /** `null`: one attempt at a time. */
+  readonly hedger: Hedger | null;
   /** What a request is pinned by, as a hash. */
   readonly keyOf: (request: HttpRequest) => number | null;
   /** Which endpoint a client belongs to; `null`: clients belong nowhere. */
@@ -84,6 +87,8 @@ export class UpstreamGroup implements Measured {
     const { deadlineHeader, deadlineTrusted } = settings.timeouts;
     this.deadlineHeader = deadlineHeader === null ? null : new DeadlineHeader(deadlineHeader, deadlineTrusted);
     this.retrier = new Retrier(this.name, settings.retry, clock, random, this.counts);
+    const hedgeAfterMs = settings.retry?.hedgeAfterMs ?? null;
+    this.hedger = hedgeAfterMs === null ? null : new Hedger(hedgeAfterMs, clock);
     this.life = new Lifecycle({ onDrain: () => this.stopLooking(), onClose: () => this.closed() });
     this.roster = new Roster({ newBalancer: () => createBalancer(balance.policy, balance), spill, zone, random });
     this.warmth = slowStart === null ? null : new Warmth(this.roster, slowStart, clock);
@@ -159,6 +164,11 @@ export class UpstreamGroup implements Measured {
    */
   acquire(client: PoolClient, fresh: boolean): Waiter | null {
     return this.pool.acquire(client, fresh);
+  }
+
+  /** Whether the client would be given a connection now, or one would be opened for it; not while others wait for room. */
+  hasRoomFor(client: PoolClient): boolean {
+    return this.pool.hasRoomFor(client);
   }
 
   /** The client wants no connection any more. */
@@ -335,6 +345,7 @@ export class UpstreamGroup implements Measured {
   private closed(): void {
     this.sweep?.cancel();
     this.warmth?.stop();
+    this.hedger?.stop();
     this.stopLooking();
     this.pool.closed();
   }

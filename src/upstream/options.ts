@@ -176,7 +176,7 @@ export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
     active: active === undefined ? null : probeSettings(active),
     passive: optional('upstream: health: passive', OUTLIER_DEFAULTS, passive, OUTLIER_OFFABLE),
     breaker: optional('upstream: breaker', BREAKER_DEFAULTS, breaker, ['slowCallMs']),
-    retry: optional('upstream: retry', RETRY_DEFAULTS, retry, ['perTryTimeoutMs', 'budgetMinPerSec']),
+    retry: optional('upstream: retry', RETRY_DEFAULTS, retry, ['perTryTimeoutMs', 'hedgeAfterMs', 'budgetMinPerSec']),
     slowStart: optional('upstream: slowStart', SLOW_START_DEFAULTS, slowStart),
     spill: withDefaults('upstream: spill', SPILL_DEFAULTS, spill, ['panicRatio']),
   };

@@ -8,6 +8,8 @@ import { RETRY_BUDGET_DEFAULTS, RetryBudget } from '../policy/retry-budget.ts';
 import type { UpstreamCounts } from './counts.ts';
 import {
   type Attempted,
+  hedgedByRule,
+  isRetried,
   type RetryOptions,
   retriedAnyway,
   retriedByRule,
@@ -80,6 +82,21 @@ export class Retrier {
     const askedMs = attempt.elsewhere ? null : retryAfterMs(headers, this.clock.wallMs());
     if (askedMs !== null && askedMs > options.retryAfterMaxMs) return null;
     return this.afford(attempt, Math.max(askedMs ?? 0, this.pauseMs(attempt, options)));
+  }
+
+  /** Whether another attempt may be sent beside the one under way, if the budget has it. */
+  mayHedge(attempt: Attempted): boolean {
+    return this.options !== null && hedgedByRule(attempt, this.options);
+  }
+
+  /** Takes it from the budget. Returns false, and takes nothing, when there is none, or no time. */
+  affordHedge(attempt: FailedAttempt): boolean {
+    return this.afford(attempt, 0) !== null;
+  }
+
+  /** Whether the answer of another attempt is waited for rather than to pass this one on. */
+  prefersOther(status: number): boolean {
+    return this.options !== null && isRetried(status, this.options);
   }
 
   /** Another endpoint can be asked at once; the same ones are given time, more each time. */

@@ -22,6 +22,11 @@ export interface RetryOptions {
   on: readonly RetryCause[];
   /** For each attempt, from the end of the request to the head of its answer; `null`: only `timeouts.headMs` holds. */
   perTryTimeoutMs: number | null;
+  /**
+   * How long an attempt may take to the head of its answer before another endpoint is asked, too: the first answer goes to
+   * the client, and the other attempt is given up. `null`: one attempt at a time.
+   */
+  hedgeAfterMs: number | null;
   /** Attempts beyond the first, as a share of the requests of the last while. */
   budgetRatio: number;
   /** So many of them in a second are always allowed; `null`: none. */
@@ -40,6 +45,7 @@ export const RETRY_DEFAULTS: Readonly<RetryOptions> = {
   attemptMaxCount: 3,
   on: ['connect', 'refused', 'reset', 'timeout', 502, 503, 504],
   perTryTimeoutMs: null,
+  hedgeAfterMs: null,
   budgetRatio: 0.2,
   budgetMinPerSec: 10,
   replayMaxBytes: 65_536,
@@ -99,9 +105,19 @@ export function retriedAnyway(failure: Failure, attempted: Attempted): boolean {
 /** Whether the operator's rules let it be sent again; the budget is not asked. */
 export function retriedByRule(result: Failure | number, attempted: Attempted, options: RetryOptions): boolean {
   if (attempted.attemptCount >= options.attemptMaxCount || !attempted.replayable) return false;
-  if (!isNamed(causeOf(result), options.on)) return false;
+  if (!isRetried(result, options)) return false;
   const safe = result instanceof Failure && result.retry === 'safe';
   return safe || isIdempotent(attempted);
+}
+
+/** Whether the operator's rules let another attempt be sent beside the one under way; the budget is not asked. */
+export function hedgedByRule(attempted: Attempted, options: RetryOptions): boolean {
+  return attempted.attemptCount < options.attemptMaxCount && attempted.replayable && isIdempotent(attempted);
+}
+
+/** Whether this is what the operator wants tried again. */
+export function isRetried(result: Failure | number, { on }: RetryOptions): boolean {
+  return isNamed(causeOf(result), on);
 }
 
 /**

@@ -57,6 +57,20 @@ export const RETRY_CHECKS: Readonly<Record<string, Check>> = {
     assert.equal(stuck.hitCount, 1);
   },
 
+  'upstreams[].retry.hedgeAfterMs': async (bench) => {
+    const [stuck, other] = await bench.answering(2);
+    stuck.instead = () => undefined;
+    const endpoints = [stuck.url, other?.url ?? ''];
+    const hedging = await bench.open({ upstream: { endpoints, retry: { hedgeAfterMs: 20 } } });
+    assert.equal((await hedging.get()).status, 200);
+    assert.equal(stuck.hitCount, 1);
+    const patient = await bench.open({ upstream: { endpoints, retry: { hedgeAfterMs: LONG_MS } } });
+    const wire = await patient.send(get());
+    await eventually(() => stuck.hitCount === 2);
+    await turns(50);
+    assert.deepEqual([wire.receivedBytes, other?.hitCount], [0, 1]);
+  },
+
   'upstreams[].retry.budgetRatio': async (bench) => {
     // The floor allows one in ten seconds.
     assert.equal(await attempts(await failing(bench, { budgetRatio: 0, budgetMinPerSec: 0.1 }), 4), 5);

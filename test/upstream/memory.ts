@@ -45,6 +45,10 @@ export class MemoryConnection implements ClientConnection {
   readonly keepAliveMs = null;
   /** What it carries, the oldest first. */
   readonly running: ResponseObserver[] = [];
+  /** All that was sent on it. */
+  readonly sent: OutgoingRequest[] = [];
+  /** Requests that were given up. */
+  abortedCount = 0;
   private allowedCount: number;
   private goingAway = false;
   private begun: boolean;
@@ -62,17 +66,18 @@ export class MemoryConnection implements ClientConnection {
     return Math.max(0, this.allowedCount - this.running.length);
   }
 
-  send(_request: OutgoingRequest, observer: ResponseObserver): void {
+  send(request: OutgoingRequest, observer: ResponseObserver): void {
     assert.ok(this.availableCount > 0, 'a request on a connection that has no room for it');
     if (this.begun) this.begun = false;
     else assert.ok(this.life.begin());
     this.running.push(observer);
+    this.sent.push(request);
   }
 
   /** An answer has come to its end. */
-  finish(observer = this.running[0]): void {
+  finish(observer = this.running[0], status = 200): void {
     this.end(observer);
-    observer?.onResponse(200, 'HTTP/1.1', NO_HEADERS, null);
+    observer?.onResponse(status, 'HTTP/1.1', NO_HEADERS, null);
   }
 
   /** The peer has not taken a request. */
@@ -107,7 +112,9 @@ export class MemoryConnection implements ClientConnection {
   }
 
   abort(observer: ResponseObserver): void {
-    if (this.running.includes(observer)) this.end(observer);
+    if (!this.running.includes(observer)) return;
+    this.abortedCount += 1;
+    this.end(observer);
   }
 
   sweep(): void {}

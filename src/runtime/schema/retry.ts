@@ -15,6 +15,11 @@ const options = {
     'From the end of the request to the head of its answer, for each attempt.',
     RETRY_DEFAULTS.perTryTimeoutMs,
   ),
+  hedgeAfterMs: offable(
+    milliseconds,
+    'An attempt that takes longer to the head of its answer gets another one beside it, at another endpoint; the first answer wins.',
+    RETRY_DEFAULTS.hedgeAfterMs,
+  ),
   budgetRatio: setting(
     ratio,
     'Attempts beyond the first, as a share of the requests of the last ten seconds.',
