@@ -45,8 +45,11 @@ export interface Events {
   'upstream:retry': { upstream: string; endpoint: string; code: string; attemptCount: number; delayMs: number };
   /** A request that waits for an answer is sent to this endpoint, too; that is attempt `attemptCount`. */
   'upstream:hedge': { upstream: string; endpoint: string; attemptCount: number };
-  /** A request that could have been sent again, or to another endpoint, too, was not: the budget for that is used up. */
-  'upstream:spent': { upstream: string };
+  /**
+   * A request that could have been sent again was not: the budget for that is used up. `hedge`: it was not sent to another
+   * endpoint, too, for which there is half the budget.
+   */
+  'upstream:spent': { upstream: string; kind: 'retry' | 'hedge' };
   /** Requests go to an endpoint otherwise than before: `well`, `degraded`, `out`, `untried`. */
   'endpoint:state': { upstream: string; endpoint: string; state: string; before: string };
   /** `closed`, `open`, `half-open`. */

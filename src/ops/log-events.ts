@@ -11,6 +11,7 @@ export function logEvents(log: Log): () => void {
     log,
     'looking for endpoints fails, those found before stay',
   );
+  const unsent = seldom<{ upstream: string }>(log, 'requests are not sent again: the budget is used up');
   const stops = [
     onEvent('request:error', ({ requestId, method, target, error }) => {
       const request = { requestId, method, target };
@@ -41,7 +42,10 @@ export function logEvents(log: Log): () => void {
     onEvent('endpoint:breaker', (event) =>
       log[event.state === 'open' ? 'warn' : 'info'](`the breaker of an endpoint is ${event.state}`, event),
     ),
-    onEvent('upstream:spent', seldom(log, 'requests are not sent again: the budget is used up')),
+    onEvent('upstream:spent', ({ upstream, kind }) => {
+      // What is not hedged is slow, and no more than that.
+      if (kind === 'retry') unsent({ upstream });
+    }),
     onEvent('upstream:discover', (event) => log.info('endpoints found', event)),
     onEvent('discover:error', ({ upstream, error }) => unfound({ upstream, reason: error.message })),
     onEvent('drain:stage', ({ stage, liveCount }) => log.debug(`drain: ${stage}`, { liveCount })),

@@ -51,16 +51,19 @@ export class RetryBudget {
     this.requests.add(0, nowMs);
   }
 
-  /** Takes one retry from the budget. Returns false, and takes none, when there is none. */
-  withdraw(nowMs: number): boolean {
-    if (this.balance(nowMs) < 1) return false;
+  /**
+   * Takes one retry from the budget. Returns false, and takes none, when there is none. `partRatio`: as if only this part
+   * of the budget were there, the rest is for others.
+   */
+  withdraw(nowMs: number, partRatio = 1): boolean {
+    if (this.balance(nowMs, partRatio) < 1) return false;
     this.retries.add(0, nowMs);
     return true;
   }
 
-  /** How many retries there may be now; a part of one is none. */
-  balance(nowMs: number): number {
+  /** How many retries there may be now, of this part of the budget; a part of one is none. */
+  balance(nowMs: number, partRatio = 1): number {
     const allowedCount = this.options.budgetRatio * this.requests.sum(0, nowMs) + this.reserveCount;
-    return allowedCount - this.retries.sum(0, nowMs);
+    return partRatio * allowedCount - this.retries.sum(0, nowMs);
   }
 }

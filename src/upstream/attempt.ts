@@ -45,6 +45,7 @@ export interface AttemptOwner {
 
 /** One attempt to have a request answered: its wait for a connection, its call to an endpoint, and what comes of it. */
 export class Attempt implements OutgoingRequest, ResponseObserver, PoolClient {
+  readonly owner: AttemptOwner;
   readonly method: string;
   readonly target: string;
   readonly expectContinue: boolean;
@@ -59,7 +60,6 @@ export class Attempt implements OutgoingRequest, ResponseObserver, PoolClient {
   body: Uint8Array | IncomingBody | null = null;
   /** Where it goes; `null` while nobody has room for it. */
   endpoint: Endpoint | null = null;
-  private readonly owner: AttemptOwner;
   private connection: ClientConnection | null = null;
   /** As the endpoint's standing knows it. */
   private call: Call | null = null;

@@ -272,6 +272,7 @@ export class Forwarding implements AttemptOwner, FailedAttempt, Hedged {
     if (!group.hasRoomFor(hedge) || !group.retrier.affordHedge(this)) return;
     this.step('hedge');
     this.attemptCount += 1;
+    group.counts.retries.add('hedge');
     this.hedge = hedge;
     const { attemptCount } = this;
     hedge.begin(false);

@@ -19,6 +19,9 @@ import {
 
 const spent = channel('upstream:spent');
 
+/** A hedge saves time, a retry an answer: only this part of the budget is for both, so that hedges cost no answer. */
+const HEDGE_PART_RATIO = 0.5;
+
 /** An attempt that has come to nothing. */
 export interface FailedAttempt extends Attempted {
   readonly deadlineMs: number | null;
@@ -89,9 +92,9 @@ export class Retrier {
     return this.options !== null && hedgedByRule(attempt, this.options);
   }
 
-  /** Takes it from the budget. Returns false, and takes nothing, when there is none, or no time. */
+  /** Takes it from the budget. Returns false, and takes nothing, when too little is left, or no time. */
   affordHedge(attempt: FailedAttempt): boolean {
-    return this.afford(attempt, 0) !== null;
+    return this.afford(attempt, 0, 'hedge') !== null;
   }
 
   /** Whether the answer of another attempt is waited for rather than to pass this one on. */
@@ -107,12 +110,12 @@ export class Retrier {
     return fullJitterMs(attemptCount - 1, { baseMs, maxMs }, this.random());
   }
 
-  private afford({ deadlineMs }: FailedAttempt, delayMs: number): number | null {
+  private afford({ deadlineMs }: FailedAttempt, delayMs: number, kind: 'retry' | 'hedge' = 'retry'): number | null {
     const nowMs = this.clock.now();
     if (!hasTimeFor(deadlineMs ?? Number.POSITIVE_INFINITY, delayMs, 0, nowMs)) return null;
-    if (this.budget?.withdraw(nowMs) === true) return delayMs;
-    this.counts.deniedRetryCount += 1;
-    if (spent.heard) spent.publish({ upstream: this.upstream });
+    if (this.budget?.withdraw(nowMs, kind === 'hedge' ? HEDGE_PART_RATIO : 1) === true) return delayMs;
+    if (kind === 'retry') this.counts.deniedRetryCount += 1;
+    if (spent.heard) spent.publish({ upstream: this.upstream, kind });
     return null;
   }
 }

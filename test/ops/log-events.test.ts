@@ -69,7 +69,8 @@ test('what becomes of endpoints is logged: a warning when one is lost, the rest 
     channel('endpoint:eject').publish({ ...one, reason: 'failures', forMs: 30_000.4 });
     channel('endpoint:breaker').publish({ ...one, state: 'open', before: 'closed' });
     channel('endpoint:breaker').publish({ ...one, state: 'half-open', before: 'open' });
-    channel('upstream:spent').publish({ upstream: 'api' });
+    channel('upstream:spent').publish({ upstream: 'quiet', kind: 'hedge' });
+    channel('upstream:spent').publish({ upstream: 'api', kind: 'retry' });
     channel('upstream:retry').publish({ ...one, code: '503', attemptCount: 1, delayMs: 0 });
     channel('upstream:hedge').publish({ ...one, attemptCount: 2 });
     channel('endpoint:state').publish({ ...one, state: 'out', before: 'well' });
@@ -82,6 +83,7 @@ test('what becomes of endpoints is logged: a warning when one is lost, the rest 
     const told = lines.map((line) => `${line.level} ${line.message}`);
     assert.deepEqual(level === 'info' ? told : told.slice(-3), expected);
     assert.equal(lines[0].forMs, 30_000);
+    assert.ok(!written.includes('quiet'));
   }
 });
 

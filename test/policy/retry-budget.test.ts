@@ -28,6 +28,18 @@ test('the floor allows its retries for each second of the window without any req
   assert.equal(withdrawn(budget, 10_500, 99), 20);
 });
 
+test('who may have a part only is given it as long as no more than that part was taken', () => {
+  const budget = new RetryBudget({ budgetRatio: 0.2, floorPerSec: null, windowMs: 1000 });
+  for (let count = 0; count < 40; count += 1) budget.deposit(0);
+  assert.equal(budget.balance(0, 0.5), 4);
+  const takes = (partRatio: number): number => {
+    let count = 0;
+    while (budget.withdraw(0, partRatio)) count += 1;
+    return count;
+  };
+  assert.deepEqual([takes(0.5), takes(1), takes(0.5)], [4, 4, 0]);
+});
+
 test('requests and retries are forgotten after the window; after hours the budget is as new', () => {
   const budget = deposited(new RetryBudget({ ...RETRY_BUDGET_DEFAULTS, floorPerSec: null }), 0, 1000);
   assert.equal(withdrawn(budget, 0, 50), 50);

@@ -187,7 +187,7 @@ test('what is answered in time is waited for no more: no timer is started for it
 });
 
 test('where nobody has room nothing is taken from the budget', async () => {
-  using it = new Hedging({ pool: { connectionMaxCount: 1 }, retry: { budgetRatio: 0, budgetMinPerSec: 0.1 } });
+  using it = new Hedging({ pool: { connectionMaxCount: 1 }, retry: { budgetRatio: 0, budgetMinPerSec: 0.2 } });
   const other = it.ask('POST');
   it.open();
   const asked = it.askTwice();
@@ -198,7 +198,7 @@ test('where nobody has room nothing is taken from the budget', async () => {
   it.at(1).finish();
   it.at(2).finish();
   const last = it.askTwice();
-  assert.deepEqual([it.activeCounts, it.hedges.length], [[1, 1], 1], 'there is one in ten seconds');
+  assert.deepEqual([it.activeCounts, it.hedges.length], [[1, 1], 1], 'half the budget is one in ten seconds');
   it.at(1).finish();
   for (const one of [other, asked, later, last]) assert.equal(await one.outcome(), 200);
 });

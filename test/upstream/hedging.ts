@@ -62,7 +62,7 @@ export class Hedging implements Disposable {
     this.handler = proxy(this.group, { via: 'me', upgrade: ['websocket'] });
     this.stops = [
       onEvent('upstream:hedge', ({ endpoint, attemptCount }) => this.hedges.push(`${endpoint.at(-1)} ${attemptCount}`)),
-      onEvent('upstream:spent', () => (this.spentCount += 1)),
+      onEvent('upstream:spent', ({ kind }) => (this.spentCount += kind === 'hedge' ? 1 : 0)),
     ];
   }
 

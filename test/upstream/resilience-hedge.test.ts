@@ -229,7 +229,7 @@ test('with one of four servers stuck no request waits for it, and there are no m
   stuck.instead = () => undefined;
   using it = hedging(
     servers.map(({ url }) => url),
-    { retry: { budgetRatio: 0.4, budgetMinPerSec: 0.1 } },
+    { retry: { budgetRatio: 0.8, budgetMinPerSec: 0.2 } },
   );
   let [hedgeCount, spentCount] = [0, 0];
   const stops = [
