@@ -31,7 +31,7 @@ export const METRICS = {
   sluice_upstream_failures_total: counter(['upstream', 'code'], 'Requests that came to nothing, by their failure.'),
   sluice_upstream_retries_total: counter(
     ['upstream', 'cause'],
-    'Attempts beyond the first, by how the one before ended.',
+    'Attempts beyond the first, by how the one before ended; `hedge`: it had not.',
   ),
   sluice_upstream_retries_denied_total: counter(['upstream'], 'Attempts that the budget for retries did not allow.'),
   sluice_upstream_requests_waiting: gauge(['upstream'], 'Requests that wait for a connection.'),

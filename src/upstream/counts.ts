@@ -8,7 +8,7 @@ import type { EjectionReason } from '../policy/outlier.ts';
 export class UpstreamCounts {
   requestCount = 0;
   deniedRetryCount = 0;
-  /** Further attempts, by the code or status that the one before ended with. */
+  /** Further attempts, by the code or status that the one before ended with; `hedge`: it had not ended. */
   readonly retries = new Tally<string>();
   readonly failures = new Tally<FaultCode>();
 }

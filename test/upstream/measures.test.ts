@@ -63,6 +63,18 @@ test('attempts, answers and retries are counted, and how endpoints are', async (
   });
 });
 
+test('an attempt beside another one is counted as a retry for which there was no other cause', async () => {
+  await using pair = await Pair.open({ retry: { hedgeAfterMs: 100 } });
+  pair.bad.instead = () => undefined;
+  const answer = pair.it.status();
+  await until(() => pair.bad.hitCount === 1);
+  pair.it.clock.advance(100);
+  assert.equal(await answer, 200);
+  const values = pair.counted();
+  assert.equal(values['upstream_retries_total cause=hedge'], 1);
+  assert.deepEqual([values['endpoint_attempts_total bad'], values['endpoint_attempts_total good']], [1, 1]);
+});
+
 test('what the budget does not allow, breakers that open and endpoints that are taken out are counted', async () => {
   await using pair = await Pair.open({
     retry: { budgetRatio: 0, budgetMinPerSec: 0.1 },
