@@ -51,6 +51,8 @@ export class Endpoint implements Candidate {
   multiplexes: boolean;
   /** While it multiplexes: the last connection that is being opened. Requests wait for it rather than open their own. */
   opening: Connecting | null = null;
+  /** Else: those that are being opened and nobody waits for. */
+  readonly unwanted: Connecting[] = [];
 
   constructor(
     address: EndpointAddress,

@@ -114,8 +114,8 @@ export class Forwarding implements AttemptOwner, FailedAttempt, Hedged {
   fields(): HeaderFields {
     const { deadlineMs, group, headers } = this;
     const { clock, deadlineHeader } = group;
-    if (deadlineHeader === null || deadlineMs === null) return headers;
-    return deadlineHeader.told(headers, remainingMs(deadlineMs, clock.now()));
+    if (deadlineHeader === null) return headers;
+    return deadlineHeader.told(headers, deadlineMs === null ? null : remainingMs(deadlineMs, clock.now()));
   }
 
   bodyToSend(): Uint8Array | IncomingBody | null {
@@ -219,6 +219,10 @@ export class Forwarding implements AttemptOwner, FailedAttempt, Hedged {
 
   get elsewhere(): boolean {
     return this.group.hasOther(this.tried);
+  }
+
+  get anywhere(): boolean {
+    return this.group.hasOther(NONE_TRIED);
   }
 
   get reachableElsewhere(): boolean {

@@ -2,9 +2,10 @@ import type { ClockTimer } from '../core/clock.ts';
 import { channel } from '../core/events.ts';
 import { Failure, type FaultCode } from '../core/failure.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
-import { Connecting } from './connecting.ts';
+import type { Connecting } from './connecting.ts';
 import type { Dial, Dialled } from './dial.ts';
 import type { Endpoint } from './endpoint.ts';
+import { type OpeningObserver, Openings } from './openings.ts';
 import type { UpstreamSettings } from './options.ts';
 import { type ConnectionKeeper, PooledConnection } from './pooled-connection.ts';
 import { type PoolClient, Waiter, WaitQueue } from './queue.ts';
@@ -28,13 +29,12 @@ const NONE_TRIED: readonly Endpoint[] = [];
  * requests at once, those that come while one is being opened wait for it together. One sweep checks every deadline;
  * while there is nothing to check there is no timer.
  */
-export class Pool implements ConnectionKeeper {
+export class Pool implements ConnectionKeeper, OpeningObserver {
   private readonly settings: UpstreamSettings;
   private readonly roster: Roster;
   private readonly life: Lifecycle;
-  private readonly dial: Dial;
-  private readonly connecting = new Set<Connecting>();
-  private readonly queue = new WaitQueue((endpoint, deltaCount) => this.waitingChanged(endpoint, deltaCount));
+  private readonly openings: Openings;
+  private readonly queue = new WaitQueue((connecting, deltaCount) => this.waitingChanged(connecting, deltaCount));
   private readonly reserve: Reserve | null;
   private readonly room: Room;
   /** As of the last sweep; good enough for what may only come early. */
@@ -54,9 +54,9 @@ export class Pool implements ConnectionKeeper {
     this.settings = settings;
     this.roster = roster;
     this.life = life;
-    this.dial = dial;
+    this.openings = new Openings(dial, settings.clock, settings.pool.streamMaxCount, this);
     this.reserve = reserveFor(settings);
-    this.room = new Room(settings.pool, roster);
+    this.room = new Room(settings.pool, roster, this.openings);
   }
 
   get waitingCount(): number {
@@ -113,11 +113,7 @@ export class Pool implements ConnectionKeeper {
   /** An endpoint takes no new requests: what it has unused is closed, and so is the rest when it is free. */
   retire(endpoint: Endpoint): void {
     for (const pooled of [...endpoint.idle]) pooled.connection.close('drained');
-    for (const connecting of this.connecting) {
-      if (connecting.endpoint !== endpoint || connecting.waiterCount > 0) continue;
-      connecting.cancel();
-      this.forgetConnecting(connecting);
-    }
+    this.openings.cancel(endpoint, (connecting) => this.ended(connecting));
     this.dismiss(endpoint);
   }
 
@@ -132,10 +128,7 @@ export class Pool implements ConnectionKeeper {
   closed(): void {
     this.timer?.cancel();
     this.timer = null;
-    for (const connecting of this.connecting) {
-      connecting.cancel();
-      this.forgetConnecting(connecting);
-    }
+    this.openings.cancel(null, (connecting) => this.ended(connecting));
     for (let waiter = this.queue.first; waiter !== null; waiter = this.queue.first) {
       this.queue.remove(waiter);
       waiter.client.onNoConnection(new Failure('upstream-closed'), null);
@@ -151,9 +144,14 @@ export class Pool implements ConnectionKeeper {
     if (home?.standing.takesRequests === true && !home.draining && this.usable(home)) return home;
     const endpoint = this.roster.pick(this.usable, key, this.room.isLeft);
     if (endpoint !== null || tried.length === 0 || !waits) return endpoint;
+    if (this.hasOthers(client)) return null;
     this.avoided = NONE_TRIED;
-    const others = this.roster.some((other) => !tried.includes(other) && this.mayCall(other, client));
-    return others ? null : this.roster.pick(this.usable, key, this.room.isLeft);
+    return this.roster.pick(this.usable, key, this.room.isLeft);
+  }
+
+  /** Whether there are endpoints that the client has not been to in vain, though perhaps without room now. */
+  private hasOthers(client: PoolClient): boolean {
+    return this.roster.some((other) => !client.tried.includes(other) && this.mayCall(other, client));
   }
 
   /** It has been asked in vain: what seemed to have room was used up. */
@@ -197,10 +195,14 @@ export class Pool implements ConnectionKeeper {
   private firstFor(endpoint: Endpoint): Waiter | null {
     if (endpoint.draining) return null;
     let waiter = this.queue.first;
-    while (waiter !== null && !(waiter.wouldTake(endpoint) && this.mayCall(endpoint, waiter.client))) {
-      waiter = waiter.next;
-    }
+    while (waiter !== null && !this.mayServe(waiter, endpoint)) waiter = waiter.next;
     return waiter;
+  }
+
+  private mayServe(waiter: Waiter, endpoint: Endpoint): boolean {
+    const { client } = waiter;
+    if (!waiter.wouldTake(endpoint) || !this.mayCall(endpoint, client)) return false;
+    return !client.tried.includes(endpoint) || !this.hasOthers(client);
   }
 
   loadChanged(endpoint: Endpoint, deltaCount: number): void {
@@ -208,8 +210,10 @@ export class Pool implements ConnectionKeeper {
     this.roster.update(endpoint);
   }
 
-  private waitingChanged(endpoint: Endpoint, deltaCount: number): void {
+  private waitingChanged(connecting: Connecting, deltaCount: number): void {
+    const { endpoint } = connecting;
     endpoint.waitingCount += deltaCount;
+    this.openings.waitersChanged(connecting);
     this.roster.update(endpoint);
     this.room.update(endpoint);
   }
@@ -282,45 +286,34 @@ export class Pool implements ConnectionKeeper {
 
   private connect(endpoint: Endpoint, waiter: Waiter): void {
     waiter.client.onConnecting(endpoint);
-    if (!this.room.mayJoin(endpoint.opening)) {
+    const joined = this.openings.joinable(endpoint);
+    if (joined === null) {
       this.makingRoom = true;
       this.room.make(endpoint);
       this.makingRoom = false;
-      this.queue.assign(waiter, this.open(endpoint));
-    } else this.queue.assign(waiter, endpoint.opening);
+    }
+    this.queue.assign(waiter, joined ?? this.open(endpoint));
   }
 
   private open(endpoint: Endpoint): Connecting {
-    const connecting = new Connecting(
-      endpoint,
-      this.settings.clock.now(),
-      this.dial,
-      (self, dialled) => this.connected(self, dialled),
-      (self, failure) => this.unreachable(self, failure),
-    );
-    endpoint.connectingCount += 1;
+    const connecting = this.openings.begin(endpoint);
     this.room.openCount += 1;
-    if (endpoint.multiplexes) endpoint.opening = connecting;
-    this.connecting.add(connecting);
     this.room.update(endpoint);
     return connecting;
   }
 
-  /** An attempt is over. Returns those that waited for it. */
-  private forgetConnecting(connecting: Connecting): Waiter[] {
-    const { endpoint } = connecting;
-    this.connecting.delete(connecting);
-    endpoint.connectingCount -= 1;
+  /** No connection is being opened any more. Returns those that waited for it. */
+  private ended(connecting: Connecting): Waiter[] {
+    this.openings.end(connecting);
     this.room.openCount -= 1;
-    if (endpoint.opening === connecting) endpoint.opening = null;
-    this.room.update(endpoint);
+    this.room.update(connecting.endpoint);
     return this.queue.unassignAll(connecting);
   }
 
-  private connected(connecting: Connecting, dialled: Dialled): void {
+  onConnected(connecting: Connecting, dialled: Dialled): void {
     const { endpoint } = connecting;
     const { multiplexes } = dialled;
-    const waiters = this.forgetConnecting(connecting);
+    const waiters = this.ended(connecting);
     const first = waiters[0] ?? this.firstFor(endpoint);
     const { pool, clock } = this.settings;
     this.room.openCount += 1;
@@ -343,11 +336,11 @@ export class Pool implements ConnectionKeeper {
     }
   }
 
-  private unreachable(connecting: Connecting, failure: Failure): void {
+  onFailed(connecting: Connecting, failure: Failure): void {
     const { endpoint } = connecting;
     endpoint.reachable = false;
     this.reserve?.failed(endpoint, this.nowMs);
-    const waiters = this.forgetConnecting(connecting);
+    const waiters = this.ended(connecting);
     // What one is told may bring a connection to the next. Where all were served elsewhere it has failed nonetheless.
     for (const waiter of waiters) if (this.leave(waiter)) waiter.client.onNoConnection(failure, endpoint);
     if (waiters.length === 0) endpoint.standing.begin()?.failed(failure);
@@ -368,17 +361,16 @@ export class Pool implements ConnectionKeeper {
   private sweep(): void {
     const nowMs = this.settings.clock.now();
     this.nowMs = nowMs;
-    for (const connecting of this.connecting) {
-      if (nowMs - connecting.sinceMs < this.settings.timeouts.connectMs) continue;
-      connecting.cancel();
-      this.unreachable(connecting, new Failure('upstream-connect-timeout'));
-    }
-    this.queue.expire(nowMs, this.settings.pool.queueTimeoutMs, (waiter, code) => this.turnAway(waiter, code));
+    const { pool, timeouts } = this.settings;
+    this.openings.expire(timeouts.connectMs, nowMs, (connecting) => {
+      this.onFailed(connecting, new Failure('upstream-connect-timeout'));
+    });
+    this.queue.expire(nowMs, pool.queueTimeoutMs, (waiter, code) => this.turnAway(waiter, code));
     // A breaker whose open time is over lets somebody through.
     this.pump();
     const reserve = this.life.phase === 'accepting' ? this.reserve : null;
     for (const endpoint of this.roster.all) {
-      for (const pooled of endpoint.connections) pooled.sweep(nowMs, this.settings.pool.ageMaxMs);
+      for (const pooled of endpoint.connections) pooled.sweep(nowMs, pool.ageMaxMs);
       if (reserve?.wants(endpoint, nowMs) === true && this.room.totalIsBelowMax) this.open(endpoint);
     }
     if (this.room.openCount === 0 && this.queue.count === 0 && this.reserve === null) {

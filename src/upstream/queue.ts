@@ -68,10 +68,10 @@ export class WaitQueue {
   /** Those of them for which a connection is being opened. */
   connectingCount = 0;
   private last: Waiter | null = null;
-  private readonly onWaiting: (endpoint: Endpoint, deltaCount: number) => void;
+  private readonly onWaiting: (connecting: Connecting, deltaCount: number) => void;
 
-  /** `onWaiting`: so many more wait for a connection that is being opened to that endpoint, or fewer. */
-  constructor(onWaiting: (endpoint: Endpoint, deltaCount: number) => void) {
+  /** `onWaiting`: so many more wait for a connection that is being opened, or fewer. */
+  constructor(onWaiting: (connecting: Connecting, deltaCount: number) => void) {
     this.onWaiting = onWaiting;
   }
 
@@ -112,7 +112,7 @@ export class WaitQueue {
     waiter.connecting = connecting;
     connecting.waiterCount += 1;
     this.connectingCount += 1;
-    this.onWaiting(connecting.endpoint, 1);
+    this.onWaiting(connecting, 1);
   }
 
   /** An attempt is over: those that waited for it, in their order. They have no connection coming any more. */
@@ -132,6 +132,6 @@ export class WaitQueue {
     connecting.waiterCount -= 1;
     waiter.connecting = null;
     this.connectingCount -= 1;
-    this.onWaiting(connecting.endpoint, -1);
+    this.onWaiting(connecting, -1);
   }
 }

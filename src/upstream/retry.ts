@@ -78,7 +78,9 @@ export interface Attempted {
   readonly attemptCount: number;
   /** All of its body could be sent once more. */
   readonly replayable: boolean;
-  /** There is an endpoint that it has not been to in vain. */
+  /** There is an endpoint that may be asked. */
+  readonly anywhere: boolean;
+  /** There is one that it has not been to in vain. */
   readonly elsewhere: boolean;
   /** One of these could be reached when that was tried last, for all we know. */
   readonly reachableElsewhere: boolean;
@@ -107,7 +109,8 @@ export function retriedByRule(result: Failure | number, attempted: Attempted, op
   if (attempted.attemptCount >= options.attemptMaxCount || !attempted.replayable) return false;
   if (!isRetried(result, options)) return false;
   const safe = result instanceof Failure && result.retry === 'safe';
-  return safe || isIdempotent(attempted);
+  // Where nobody may be asked, what has come says more than that nobody may.
+  return (safe || isIdempotent(attempted)) && attempted.anywhere;
 }
 
 /** Whether the operator's rules let another attempt be sent beside the one under way; the budget is not asked. */

@@ -1,5 +1,5 @@
-import type { Connecting } from './connecting.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { Openings } from './openings.ts';
 import type { PoolOptions } from './options.ts';
 import type { PooledConnection } from './pooled-connection.ts';
 import type { Roster } from './roster.ts';
@@ -10,12 +10,14 @@ export class Room {
   openCount = 0;
   private readonly options: PoolOptions;
   private readonly roster: Roster;
+  private readonly openings: Openings;
   /** Nobody gives way while there is no cap over all endpoints. */
   private readonly idle: IdleOrder | null;
 
-  constructor(options: PoolOptions, roster: Roster) {
+  constructor(options: PoolOptions, roster: Roster, openings: Openings) {
     this.options = options;
     this.roster = roster;
+    this.openings = openings;
     this.idle = options.connectionTotalMaxCount === null ? null : new IdleOrder();
   }
 
@@ -27,7 +29,8 @@ export class Room {
 
   /** Connections or caps of an endpoint are otherwise than before. */
   update(endpoint: Endpoint): void {
-    const serving = endpoint.idle.length > 0 || endpoint.shared.length > 0 || this.mayJoin(endpoint.opening);
+    const { idle, shared } = endpoint;
+    const serving = idle.length > 0 || shared.length > 0 || this.openings.joinable(endpoint) !== null;
     const growing = endpoint.openCount < this.options.connectionMaxCount;
     if (serving !== endpoint.serving || growing !== endpoint.growing) {
       this.roster.roomChanged(endpoint, serving, growing);
@@ -36,13 +39,9 @@ export class Room {
 
   /** Whether a connection is being opened that one more may wait for, or may be; an idle one gives way for it. */
   mayConnect(endpoint: Endpoint, fresh: boolean): boolean {
-    if (this.mayJoin(endpoint.opening)) return true;
+    if (this.openings.joinable(endpoint) !== null) return true;
     if (endpoint.openCount >= this.options.connectionMaxCount && !(fresh && endpoint.idle.length > 0)) return false;
     return this.mayOpen;
-  }
-
-  mayJoin(opening: Connecting | null): opening is Connecting {
-    return opening !== null && opening.waiterCount < this.options.streamMaxCount;
   }
 
   get totalIsBelowMax(): boolean {

@@ -37,6 +37,7 @@ test('what a client says is not heeded unless it is trusted, and then it can onl
   const own = { totalMs: 3000, deadlineHeader: NAME };
   const trusting = { ...own, deadlineTrusted: true };
   assert.equal(await heard(own, { [NAME]: '1000' }), '3000');
+  assert.equal(await heard({ ...own, totalMs: null }, { [NAME]: '1000' }), null);
   assert.equal(await heard(trusting, { [NAME]: '1000' }), '1000');
   assert.equal(await heard(trusting, { [NAME]: '9000' }), '3000');
   assert.equal(await heard(trusting, { [NAME]: 'soon' }), '3000');

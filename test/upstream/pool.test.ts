@@ -8,6 +8,9 @@ import { type UpstreamGroup, upstream } from '../../src/upstream/group.ts';
 import type { UpstreamOptions } from '../../src/upstream/options.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeExchange, makeRequest } from '../support/request.ts';
+import { Answering } from './answering.ts';
+import { Asking } from './asking.ts';
+import { MemoryPool } from './memory.ts';
 import { deafUrl, ScriptedUpstream, turns, until } from './scripted.ts';
 
 /** Asks through a proxy on this upstream; the target tells requests apart. */
@@ -288,17 +291,64 @@ test('a drain waits for a request between its two attempts', async () => {
   await drained;
 });
 
-test('a connection that is still opened for a client which has left makes no room in the queue', async () => {
+test('a connection that is still opened for a client which has left is for the next one, and makes no more room', async () => {
   await using server = await ScriptedUpstream.listen();
   using it = made({ endpoints: [server.url], pool: { connectionMaxCount: 1, queueMaxCount: 1 } });
   const ask = asking(it.group);
   const left = new FakeExchange();
   const gone = ask('/gone', left);
   left.abort(new Failure('client-gone'));
+  const next = ask('/next');
   const waits = ask('/waits');
   const tooMany = ask('/too-many');
   await assert.rejects(gone, fails('client-gone'));
   await assert.rejects(tooMany, fails('upstream-queue-full'));
-  assert.match(await (await server.connection()).answer('served'), /^GET \/waits /);
-  assert.equal(bodyOf(await waits), 'served');
+  const connection = await server.connection();
+  assert.match(await connection.answer('first'), /^GET \/next /);
+  assert.match(await connection.answer('second'), /^GET \/waits /);
+  assert.deepEqual([bodyOf(await next), bodyOf(await waits)], ['first', 'second']);
+});
+
+test('a connection that nobody waits for any more is joined before another is opened, and costs none of those in use', () => {
+  const it = new MemoryPool({ connectionTotalMaxCount: 2 }, 2);
+  for (const endpoint of it.endpoints) endpoint.multiplexes = false;
+  it.ask('first');
+  const connection = it.attempts[0]?.connect(1, false);
+  for (let round = 0; round < 5; round += 1) {
+    // It is the turn of the other endpoint, a black hole; what is free before serves the request.
+    const hole = it.ask('to the hole');
+    assert.equal(hole.connection, null);
+    connection?.finish();
+    assert.equal(hole.connection, connection);
+    connection?.finish();
+    assert.equal(it.ask('to the well').connection, connection);
+  }
+  assert.equal(it.attempts.length, 2);
+  assert.equal(connection?.life.phase, 'accepting');
+  it.life.close();
+});
+
+test('a request that was in vain at an endpoint waits for another one, whatever is free there, if there is another', async () => {
+  await using bad = await Answering.listen();
+  await using good = await ScriptedUpstream.listen();
+  bad.status = 503;
+  using it = new Asking({
+    endpoints: [good.url, bad.url],
+    pool: { connectionMaxCount: 1 },
+    retry: { backoffMs: 0, attemptMaxCount: 3 },
+  });
+  const first = it.ask('/first');
+  const second = it.ask('/second');
+  const connection = await good.connection();
+  await connection.head();
+  await until(() => bad.hitCount === 1);
+  // Others are served there meanwhile, and leave the connection free.
+  const third = it.status('POST', '/third');
+  assert.equal(await third, 503);
+  await turns(5);
+  assert.equal(bad.hitCount, 2);
+  connection.write('HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\none');
+  assert.equal(await first, 'one');
+  assert.match(await connection.answer('two'), /^GET \/second /);
+  assert.equal(await second, 'two');
 });

@@ -5,6 +5,7 @@ import { Failure } from '../../src/core/failure.ts';
 import { HeaderFields } from '../../src/core/headers.ts';
 import type { ProxyOptions } from '../../src/upstream/forward.ts';
 import type { UpstreamOptions } from '../../src/upstream/options.ts';
+import { measured } from '../support/measured.ts';
 import { arrivingBody, FakeExchange } from '../support/request.ts';
 import { Answering } from './answering.ts';
 import { Asking } from './asking.ts';
@@ -410,4 +411,14 @@ test('a drain waits for a request that waits to be sent again, and it is; closin
     await drained;
     assert.equal(it.clock.timerCount, 0);
   }
+});
+
+test('where nobody may be asked any more, the answer that there is goes to the client, and the budget keeps its own', async () => {
+  await using server = await Answering.listen();
+  server.instead = (_request, response) => void response.writeHead(500, { 'content-length': 20 }).end('the database is gone');
+  using it = new Asking({ endpoints: [server.url], breaker: { volumeMinCount: 1 }, retry: { on: [500] } });
+  const { status, body } = await it.send('GET');
+  assert.ok(body instanceof Uint8Array);
+  assert.deepEqual([status, Buffer.from(body).toString()], [500, 'the database is gone']);
+  assert.equal(measured(it.group)['upstream_retries_total cause=500'], undefined);
 });

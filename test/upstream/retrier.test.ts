@@ -12,6 +12,7 @@ const attempt = (given: Partial<FailedAttempt> = {}): FailedAttempt => ({
   headers: HeaderFields.EMPTY,
   attemptCount: 1,
   replayable: true,
+  anywhere: true,
   elsewhere: false,
   reachableElsewhere: false,
   deadlineMs: null,

@@ -16,6 +16,7 @@ const attempted = (given: Partial<Attempted> = {}): Attempted => ({
   headers: HeaderFields.EMPTY,
   attemptCount: 1,
   replayable: true,
+  anywhere: true,
   elsewhere: false,
   reachableElsewhere: false,
   ...given,
