@@ -1,12 +1,18 @@
+import { BALANCE_NAMES, createBalancer } from '../src/policy/balance/balancer.ts';
+import { HASH_DEFAULTS } from '../src/policy/balance/hash.ts';
+import { BREAKER_DEFAULTS } from '../src/policy/breaker.ts';
+import { BreakerGroup } from '../src/policy/breaker-group.ts';
 import { codel, deadlineCodel } from '../src/policy/codel.ts';
 import { fixedLimit } from '../src/policy/concurrency/algorithm.ts';
 import { gradient } from '../src/policy/concurrency/gradient.ts';
 import { ConcurrencyLimiter } from '../src/policy/concurrency/limiter.ts';
 import { vegas } from '../src/policy/concurrency/vegas.ts';
 import { FairQueue } from '../src/policy/fair-queue.ts';
+import { OUTLIER_DEFAULTS, OutlierGroup } from '../src/policy/outlier.ts';
 import { leakyBucket, tokenBucket } from '../src/policy/rate/bucket.ts';
 import { KeyedRate } from '../src/policy/rate/keyed-rate.ts';
 import { slidingWindow } from '../src/policy/rate/sliding-window.ts';
+import { RetryBudget } from '../src/policy/retry-budget.ts';
 import { LoopPressure, SHED_CLASSES, shed } from '../src/policy/shedding.ts';
 
 /** What a decision of each policy costs, in this process's own processor time: other programs slow it down, but do not count. */
@@ -104,4 +110,62 @@ report(
   'loop pressure',
   decisionNs((index) => pressure.observe(index % 600, index)),
   'a sample',
+);
+
+/** Some of a thousand are busy, so that there is something to choose by. */
+for (const name of BALANCE_NAMES) {
+  const costs = [1, 10, 100, 1000].map((endpointCount) => {
+    const balancer = createBalancer<Candidate>(name, HASH_DEFAULTS);
+    const candidates = Array.from({ length: endpointCount }, (_, index) => ({
+      id: `http://10.0.0.${index}:80`,
+      weight: 1 + (index % 3),
+      loadCount: index % 7,
+      latencyMs: 5 + (index % 11),
+    }));
+    for (const candidate of candidates) balancer.add(candidate);
+    const choose = (index: number): void => {
+      const chosen = balancer.pick(() => true, (index * STRIDE) >>> 0, Math.random);
+      // A request begins there, and one ends elsewhere.
+      if (chosen !== null) settle(balancer, chosen, 1);
+      const other = candidates[index % endpointCount];
+      if (other !== undefined && other.loadCount > 0) settle(balancer, other, -1);
+    };
+    return decisionNs(choose);
+  });
+  report(
+    `balance, ${name}`,
+    costs[0] ?? 0,
+    `one endpoint; 10, 100, 1 000: ${costs.slice(1).map(Math.round).join(', ')} ns`,
+  );
+}
+
+interface Candidate {
+  readonly id: string;
+  readonly weight: number;
+  loadCount: number;
+  readonly latencyMs: number;
+}
+
+function settle(balancer: { update(item: Candidate): void }, candidate: Candidate, deltaCount: number): void {
+  candidate.loadCount += deltaCount;
+  balancer.update(candidate);
+}
+
+const breaker = new BreakerGroup(BREAKER_DEFAULTS, Math.random).join();
+report(
+  'breaker',
+  decisionNs((index) => breaker.observe(breaker.admit(index * 0.01), 'success', 5, index * 0.01)),
+  'a call that succeeds',
+);
+const outlier = new OutlierGroup(OUTLIER_DEFAULTS).join();
+report(
+  'outliers',
+  decisionNs((index) => void outlier.observe('success', 5, index * 0.01)),
+  'an answer',
+);
+const budget = new RetryBudget();
+report(
+  'retry budget',
+  decisionNs((index) => budget.deposit(index * 0.01)),
+  'a request',
 );

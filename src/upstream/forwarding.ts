@@ -51,6 +51,8 @@ export class Forwarding implements AttemptOwner, FailedAttempt, Hedged {
   private readonly rewrite: Rewrite;
   private readonly switching: Upgrade | null;
   private readonly replay: ReplayBody | null;
+  /** By the clock, where anybody has to know. */
+  private readonly beganMs: number;
   private tried: readonly Endpoint[] = NONE_TRIED;
   private race: Race = 'none';
   /** The attempt under way, or that was answered; `hedge`: the one beside it. */
@@ -88,7 +90,8 @@ export class Forwarding implements AttemptOwner, FailedAttempt, Hedged {
     const askedMs = deadlineHeader?.heard(request.headers) ?? null;
     this.hurried = askedMs !== null && (totalMs === null || askedMs < totalMs);
     const withinMs = this.hurried ? askedMs : totalMs;
-    this.deadlineMs = withinMs === null ? null : group.clock.now() + withinMs;
+    this.beganMs = withinMs === null && group.retrier.budget === null ? 0 : group.clock.now();
+    this.deadlineMs = withinMs === null ? null : this.beganMs + withinMs;
     const { replayMaxBytes } = group;
     this.replay = replayMaxBytes > 0 && body instanceof IncomingBody ? new ReplayBody(body, replayMaxBytes) : null;
   }
@@ -96,11 +99,11 @@ export class Forwarding implements AttemptOwner, FailedAttempt, Hedged {
   begin(): Promise<HttpResponse> {
     // Work of the upstream until it is answered: a drain waits for it, between two attempts too.
     if (!this.group.life.begin()) throw new Failure('upstream-closed');
-    this.group.retrier.begin();
+    this.group.retrier.begin(this.beganMs);
     return new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
-      this.send(false);
+      this.send(false, this.beganMs);
       this.request.onAbort((failure) => this.aborted(failure));
     });
   }
@@ -252,9 +255,9 @@ export class Forwarding implements AttemptOwner, FailedAttempt, Hedged {
     });
   }
 
-  private send(fresh: boolean): void {
-    const { deadlineMs, group } = this;
-    if (deadlineMs !== null && group.clock.now() >= deadlineMs) {
+  private send(fresh: boolean, nowMs = this.group.clock.now()): void {
+    const { deadlineMs } = this;
+    if (deadlineMs !== null && nowMs >= deadlineMs) {
       this.fail(new Failure('upstream-deadline'));
       return;
     }

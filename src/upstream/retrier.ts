@@ -33,7 +33,8 @@ export interface FailedAttempt extends Attempted {
 export class Retrier {
   private readonly upstream: string;
   private readonly options: RetryOptions | null;
-  private readonly budget: RetryBudget | null;
+  /** `null`: it keeps no account. */
+  readonly budget: RetryBudget | null;
   private readonly clock: Clock;
   private readonly random: () => number;
   private counts: UpstreamCounts;
@@ -64,9 +65,9 @@ export class Retrier {
   }
 
   /** A request has come. */
-  begin(): void {
+  begin(nowMs: number): void {
     this.counts.requestCount += 1;
-    this.budget?.deposit(this.clock.now());
+    this.budget?.deposit(nowMs);
   }
 
   /** After how long it is sent again; `null`: it is not. */
