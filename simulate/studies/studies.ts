@@ -5,6 +5,7 @@ import { concurrencyLimitStudy } from './concurrency-limit.ts';
 import { discoveryStudy } from './discovery.ts';
 import { fairQueueStudy } from './fair-queue.ts';
 import { healthStudy } from './health.ts';
+import { hedgingStudy } from './hedging.ts';
 import { loadSheddingStudy } from './load-shedding.ts';
 import { outliersStudy } from './outliers.ts';
 import { rateLimitStudy } from './rate-limit.ts';
@@ -21,6 +22,7 @@ export const STUDIES: readonly Study[] = [
   breakerStudy,
   slowStartStudy,
   retriesStudy,
+  hedgingStudy,
   rateLimitStudy,
   concurrencyLimitStudy,
   fairQueueStudy,

@@ -8,6 +8,7 @@ import * as balancing from '../../simulate/studies/balancing.ts';
 import * as breaker from '../../simulate/studies/breaker.ts';
 import * as discovery from '../../simulate/studies/discovery.ts';
 import * as health from '../../simulate/studies/health.ts';
+import * as hedging from '../../simulate/studies/hedging.ts';
 import * as outliers from '../../simulate/studies/outliers.ts';
 import * as retries from '../../simulate/studies/retries.ts';
 import * as slowStart from '../../simulate/studies/slow-start.ts';
@@ -21,6 +22,7 @@ const balanced = await found(balancing.balancingStudy);
 const broken = await found(breaker.breakerStudy);
 const discovered = await found(discovery.discoveryStudy);
 const probed = await found(health.healthStudy);
+const hedged = await found(hedging.hedgingStudy);
 const ejected = await found(outliers.outliersStudy);
 const retried = await found(retries.retriesStudy);
 const started = await found(slowStart.slowStartStudy);
@@ -32,7 +34,7 @@ test('each policy has a page, and each page but that of the simulation a study',
 });
 
 test('when the last client has gone nothing is left, whatever was studied', () => {
-  const runs: Run[] = [...balanced.runs, ...ejected, ...retried, ...started, discovered.run];
+  const runs: Run[] = [...balanced.runs, ...ejected, ...hedged, ...retried, ...started, discovered.run];
   for (const { run } of [...broken, ...probed]) runs.push(run);
   for (const { leftovers, policy } of runs) {
     for (const [what, count] of Object.entries(leftovers)) assert.equal(count, 0, `${policy.title}: ${what}`);
@@ -158,4 +160,15 @@ test('slow-start: a cold server begins with a tenth of its share, and has all of
   assert.ok(mean(shares.slice(0, windowCount / 2)) < mean(shares.slice(windowCount / 2, windowCount)));
   assert.deepEqual([...withSlowStart.recording.errors], []);
   assert.ok(measure(without).errorCount > 100);
+});
+
+test('hedging: what a slow server would hold up is answered by others, for as many attempts as the budget has', () => {
+  const [without, some, more] = hedged.map(hedging.slowTime);
+  assert.ok(without !== undefined && some !== undefined && more !== undefined);
+  assert.ok(without.errorCount > 300 && (without.p99Ms ?? 0) > 2000);
+  assert.ok(some.errorCount < without.errorCount / 3);
+  // Half of what a budget of a fifth has for 120/s, and half of its floor.
+  assert.ok(some.attemptsEach <= 1 + 0.1 + 5 / 120 + 0.02, `${some.attemptsEach}`);
+  assert.ok(more.errorCount === 0 && (more.p99Ms ?? Number.POSITIVE_INFINITY) < 300, `${more.p99Ms}`);
+  assert.ok(more.attemptsEach < 1.3);
 });

@@ -415,7 +415,8 @@ test('a drain waits for a request that waits to be sent again, and it is; closin
 
 test('where nobody may be asked any more, the answer that there is goes to the client, and the budget keeps its own', async () => {
   await using server = await Answering.listen();
-  server.instead = (_request, response) => void response.writeHead(500, { 'content-length': 20 }).end('the database is gone');
+  server.instead = (_request, response) =>
+    void response.writeHead(500, { 'content-length': 20 }).end('the database is gone');
   using it = new Asking({ endpoints: [server.url], breaker: { volumeMinCount: 1 }, retry: { on: [500] } });
   const { status, body } = await it.send('GET');
   assert.ok(body instanceof Uint8Array);
