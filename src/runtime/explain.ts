@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { z } from 'zod';
-import { didYouMean } from '../core/options.ts';
+import { didYouMean } from '../core/spelling.ts';
 import { type Path, pathText } from './problem.ts';
 import type { SchemaTree } from './schema/tree.ts';
 

@@ -1,4 +1,4 @@
-import { didYouMean } from '../core/options.ts';
+import { didYouMean } from '../core/spelling.ts';
 
 /** Variables by name, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,4 +1,4 @@
-import { didYouMean } from '../core/options.ts';
+import { didYouMean } from '../core/spelling.ts';
 import type { Path, Problem } from './problem.ts';
 
 /** A problem before it has a place. */

@@ -1,7 +1,8 @@
 import { ClientAddress } from '../core/client-address.ts';
 import { isToken } from '../core/headers.ts';
-import { didYouMean, withDefaults } from '../core/options.ts';
+import { withDefaults } from '../core/options.ts';
 import type { HttpRequest } from '../core/request.ts';
+import { didYouMean } from '../core/spelling.ts';
 import { BALANCE_NAMES, type BalanceName } from '../policy/balance/balancer.ts';
 import { HASH_DEFAULTS, HASH_TABLES, type HashOptions } from '../policy/balance/hash.ts';
 import { hashText } from '../policy/balance/identity.ts';

@@ -1,6 +1,6 @@
 import type { BodyMode, Handler, Layer } from '../core/handler.ts';
 import { buffered, stack, withBodyMode } from '../core/handler.ts';
-import { didYouMean } from '../core/options.ts';
+import { didYouMean } from '../core/spelling.ts';
 import type { HostPattern } from './host.ts';
 import { parseHost } from './host.ts';
 import { checkMethods } from './method.ts';

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { systemClock } from '../../core/clock.ts';
-import { didYouMean, withDefaults } from '../../core/options.ts';
+import { withDefaults } from '../../core/options.ts';
+import { didYouMean } from '../../core/spelling.ts';
 import { CODEL_DEFAULTS, type CodelOptions, codel, deadlineCodel, type QueueControl } from '../../policy/codel.ts';
 import { ADAPTIVE_DEFAULTS } from '../../policy/concurrency/adaptive.ts';
 import { fixedLimit } from '../../policy/concurrency/algorithm.ts';

@@ -5,8 +5,9 @@ import type { Failure } from '../../core/failure.ts';
 import type { Handler, Layer } from '../../core/handler.ts';
 import { bodyReady, withBodyMode } from '../../core/handler.ts';
 import type { Measure, Measured } from '../../core/metrics.ts';
-import { didYouMean, withDefaults } from '../../core/options.ts';
+import { withDefaults } from '../../core/options.ts';
 import type { HttpRequest } from '../../core/request.ts';
+import { didYouMean } from '../../core/spelling.ts';
 import {
   RATE_ALGORITHM_DEFAULTS,
   RATE_ALGORITHMS,
