@@ -1,7 +1,7 @@
 import { onEvent } from '../src/core/events.ts';
+import type { EndpointSource } from '../src/upstream/endpoint-source.ts';
 import { proxy } from '../src/upstream/forward.ts';
 import { UpstreamGroup } from '../src/upstream/group.ts';
-import type { EndpointSource } from '../src/upstream/options.ts';
 import { Load, type Outcome, type RequestMaker } from './load.ts';
 import { type NetworkWatcher, type Sending, SimulatedNetwork } from './network.ts';
 import type { Policy } from './policies.ts';

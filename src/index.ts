@@ -48,10 +48,10 @@ export type { UpstreamTlsOptions } from './transport/upstream-tls.ts';
 export type { BalanceOptions, HashKey } from './upstream/balance.ts';
 export type { Discovery, OnEndpoints } from './upstream/discover.ts';
 export type { DiscoverOptions } from './upstream/discover-options.ts';
+export type { EndpointOptions } from './upstream/endpoint-source.ts';
 export { type ProxyOptions, proxy } from './upstream/forward.ts';
 export { type UpstreamGroup, upstream } from './upstream/group.ts';
 export type {
-  EndpointOptions,
   HealthSettings,
   PoolOptions,
   UpstreamOptions,

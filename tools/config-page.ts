@@ -23,7 +23,9 @@ upstreams:
 \`\`\`
 
 - Keys that are not on this page are errors. All errors are reported at once, each with its line.
-- Units are in the names: \`Ms\`, \`Bytes\`, \`Count\`, \`PerSec\`. \`null\` turns a limit off.
+- Units are in the names: \`Ms\`, \`Bytes\`, \`Count\`, \`PerSec\`. \`null\` turns a limit off. A time is above 0, except where
+  none of it means something: those of a drain, back-off, \`retry-after\`, a slow start.
+- Of two that bound each other, such as \`openMs\` and \`openMaxMs\`, one that is left out gives way to the one that is given.
 - Relative paths are relative to the file.
 - \`\${NAME}\` and \`\${NAME:-default}\` in a value of a YAML or JSON file read the environment, and \`$\${\` is a plain
   \`\${\`. Inside \`[ ]\` and \`{ }\` such a value needs quotes. A variable that is not set and has no default is an error.

@@ -52,7 +52,7 @@ export const balancingStudy = study<Observed>({
 });
 
 function share(name: BalanceName, seed: number): Promise<Run> {
-  const balance = { policy: name, key: { header: 'x-user' } };
+  const balance = name === 'hash' ? { policy: name, key: { header: 'x-user' } } : name;
   return run(course(DURATION_MS, [SLOW]), { name, title: name, options: { balance } }, seed, {
     requestsPerSec: REQUESTS_PER_SEC,
     endpoints: (urls) => urls.map((url, server) => ({ url, weight: WEIGHTS[server] ?? 1 })),

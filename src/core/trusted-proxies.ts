@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { kind, listOf } from './option-kind.ts';
 
 /** Verdicts that are remembered; past it the memory starts anew, so that many peers cannot fill it. */
 const REMEMBERED_MAX_COUNT = 4096;
@@ -35,6 +36,15 @@ export class TrustedProxies {
     return verdict;
   }
 }
+
+/** One of them, as an option may name it. */
+export const proxyEntry = kind(
+  'an IP address, a CIDR range or unix',
+  (entry) => typeof entry === 'string' && (entry === 'unix' || addRange(new BlockList(), entry)),
+);
+
+/** The option that names them. */
+export const proxyList = listOf(proxyEntry, 'a list of addresses and CIDR ranges');
 
 function addRange(ranges: BlockList, entry: string): boolean {
   const [address = '', prefix, ...more] = entry.split('/');

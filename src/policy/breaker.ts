@@ -1,3 +1,4 @@
+import { type OptionRules, withDefaults } from '../core/options.ts';
 import { CALLS, type CallKind, CallWindow, type CallWindowOptions, FAILURES, SLOW } from './call-window.ts';
 
 /** When a breaker opens, and how it closes again. */
@@ -40,6 +41,18 @@ export const BREAKER_DEFAULTS: Readonly<BreakerOptions> = {
   trialCount: 1,
   trialTimeoutMs: 30_000,
 };
+
+const RULES: OptionRules<BreakerOptions> = {
+  ordered: [
+    ['windowMinMs', 'windowMs'],
+    ['volumeMinCount', 'volumeEnoughCount'],
+    ['openMs', 'openMaxMs'],
+  ],
+};
+
+/** Fills options up. Throws `TypeError` naming every wrong field. */
+export const breakerOptions = (given: Partial<BreakerOptions>): BreakerOptions =>
+  withDefaults('breaker', BREAKER_DEFAULTS, given, RULES);
 
 export type BreakerState = 'closed' | 'open' | 'half-open';
 

@@ -20,11 +20,8 @@ export interface QueueControl {
   refuse(waitedMs: number, nowMs: number, leftCount: number): boolean;
 }
 
-function codelOptions(given: Partial<CodelOptions> | undefined): CodelOptions {
-  const options = withDefaults('codel', CODEL_DEFAULTS, given);
-  if (options.intervalMs === 0) throw new TypeError('codel: intervalMs: 0 is no interval, give more');
-  return options;
-}
+const codelOptions = (given: Partial<CodelOptions> | undefined): CodelOptions =>
+  withDefaults('codel', CODEL_DEFAULTS, given);
 
 /** After a calm of so many intervals the pace of the last time tells nothing. */
 const MEMORY_INTERVAL_COUNT = 16;

@@ -57,7 +57,7 @@ export class FairQueue<Item> {
 
   /** Throws `TypeError` for wrong options. */
   constructor(given?: Partial<FairQueueOptions>) {
-    this.options = withDefaults('fair queue', FAIR_QUEUE_DEFAULTS, given, ['tenantQueueMaxCount']);
+    this.options = withDefaults('fair queue', FAIR_QUEUE_DEFAULTS, given);
   }
 
   /** Tenants of whom something waits. */

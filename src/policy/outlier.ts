@@ -1,3 +1,4 @@
+import { type OptionRules, withDefaults } from '../core/options.ts';
 import { WindowCounts } from './window.ts';
 
 /** When an endpoint is taken out because of how it answers requests, and for how long. `null` is off. */
@@ -35,7 +36,14 @@ export const OUTLIER_DEFAULTS: Readonly<OutlierOptions> = {
   ejectedMaxRatio: 0.5,
 };
 
-export const OUTLIER_OFFABLE = ['failureCount', 'localFailureCount', 'failureRatio', 'latencyRatio'] as const;
+const RULES: OptionRules<OutlierOptions> = {
+  offable: ['failureCount', 'localFailureCount'],
+  ordered: [['ejectMs', 'ejectMaxMs']],
+};
+
+/** Fills options up. Throws `TypeError` naming every wrong field. */
+export const outlierOptions = (given: Partial<OutlierOptions>): OutlierOptions =>
+  withDefaults('passive', OUTLIER_DEFAULTS, given, RULES);
 
 /** How a request went: answered well, answered with a failure of the upstream's, or not answered for a local fault. */
 export type AnswerOutcome = 'success' | 'failure' | 'local-fault';

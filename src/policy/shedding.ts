@@ -1,4 +1,4 @@
-import { withDefaults } from '../core/options.ts';
+import { type OptionRelation, withDefaults } from '../core/options.ts';
 import type { RequestClass } from '../core/request.ts';
 import { halfSipHash } from './rate/half-sip-hash.ts';
 
@@ -44,6 +44,13 @@ export const LOOP_PRESSURE_DEFAULTS: Readonly<LoopPressureOptions> = {
   hysteresisRatio: 0.1,
 };
 
+/** Between the two pressure rises. */
+export const delayRange: OptionRelation<Pick<LoopPressureOptions, 'delayMinMs' | 'delayMaxMs'>> = {
+  of: ['delayMinMs', 'delayMaxMs'],
+  fault: ({ delayMinMs, delayMaxMs }) =>
+    delayMinMs < delayMaxMs ? null : `delayMinMs: ${delayMinMs} is not less than delayMaxMs, ${delayMaxMs}`,
+};
+
 /** Pressure from the delay of the event loop: how late timers run, or requests are read, because the processor is busy. */
 export class LoopPressure {
   /** From 0 to 1. */
@@ -54,9 +61,7 @@ export class LoopPressure {
 
   /** Throws `TypeError` for wrong options. */
   constructor(given?: Partial<LoopPressureOptions>) {
-    this.options = withDefaults('loop pressure', LOOP_PRESSURE_DEFAULTS, given);
-    if (this.options.delayMinMs >= this.options.delayMaxMs)
-      throw new TypeError('loop pressure: delayMinMs must be less than delayMaxMs');
+    this.options = withDefaults('loop pressure', LOOP_PRESSURE_DEFAULTS, given, { relations: [delayRange] });
   }
 
   /** A delay was measured; it stands for the time since the one before. */

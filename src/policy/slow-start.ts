@@ -1,3 +1,6 @@
+import { millisecondsOrNone, positive } from '../core/option-kind.ts';
+import { withDefaults } from '../core/options.ts';
+
 /** How an endpoint that is new, or has recovered, comes up to its share. */
 export interface SlowStartOptions {
   /** How long it takes; 0 is at once. */
@@ -9,6 +12,12 @@ export interface SlowStartOptions {
 }
 
 export const SLOW_START_DEFAULTS: Readonly<SlowStartOptions> = { windowMs: 30_000, minRatio: 0.1, aggression: 1 };
+
+const KINDS = { windowMs: millisecondsOrNone, aggression: positive };
+
+/** Fills options up. Throws `TypeError` naming every wrong field. */
+export const slowStartOptions = (given: Partial<SlowStartOptions>): SlowStartOptions =>
+  withDefaults('slowStart', SLOW_START_DEFAULTS, given, { kinds: KINDS });
 
 /**
  * What part of its weight an endpoint has that began at `sinceMs`: max(minRatio, (time / windowMs) ^ (1 / aggression)), as

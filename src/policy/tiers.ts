@@ -1,3 +1,5 @@
+import { withDefaults } from '../core/options.ts';
+
 /** Weights of the endpoints of one tier or zone. */
 export interface Strength {
   /** Of all of them. */
@@ -21,6 +23,10 @@ export interface SpillOptions {
 }
 
 export const SPILL_DEFAULTS: Readonly<SpillOptions> = { spareRatio: 0.4, panicRatio: 0.5 };
+
+/** Fills options up. Throws `TypeError` naming every wrong field. */
+export const spillOptions = (given?: Partial<SpillOptions>): SpillOptions =>
+  withDefaults('spill', SPILL_DEFAULTS, given, { offable: ['panicRatio'] });
 
 /** What a tier takes. */
 export interface TierShare {

@@ -40,10 +40,7 @@ export function checkReferences(data: unknown): Finding[] {
       'another listener is bound to this address already',
     ),
     ...lost,
-    ...list(data, 'upstreams').flatMap(repeatedEndpoints),
-    ...list(data, 'upstreams').flatMap(endpointFindings),
     ...unresolved(usedListeners, listeners, 'listener'),
-    ...list(data, 'listeners').flatMap(tlsFindings),
     ...routeFindings(data),
     ...(lost.length > 0 ? [] : unused(usedUpstreams, upstreams)),
   ];
@@ -51,37 +48,6 @@ export function checkReferences(data: unknown): Finding[] {
 
 /** What a route can do with a request. */
 export const ROUTE_ACTIONS = ['respond', 'redirect', 'proxy'] as const;
-
-function repeatedEndpoints({ path, value }: Item): Finding[] {
-  const urls = list(value, 'endpoints').flatMap(({ path: inner, value: given }) => {
-    const url: unknown = typeof given === 'object' && given !== null ? Reflect.get(given, 'url') : given;
-    return typeof url === 'string' ? [{ path: [...path, ...inner], value: url.replace(/\/$/, '') }] : [];
-  });
-  return repeated(urls, 'this endpoint is in the list already');
-}
-
-/** An upstream has endpoints, or says where they are looked for: in one way. */
-function endpointFindings({ path, value }: Item): Finding[] {
-  if (typeof value !== 'object' || value === null) return [];
-  const discover: unknown = Reflect.get(value, 'discover');
-  if (discover === undefined) {
-    return 'endpoints' in value ? [] : [fault(path, 'expected endpoints, or discover to find them')];
-  }
-  if (typeof discover !== 'object' || discover === null || 'dns' in discover !== 'srv' in discover) return [];
-  return [fault([...path, 'discover'], 'expected either dns or srv')];
-}
-
-/** Client certificates are verified when they are asked for, and authorities are for nothing else. */
-function tlsFindings({ path, value }: Item): Finding[] {
-  const tls: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'tls') : undefined;
-  if (typeof tls !== 'object' || tls === null) return [];
-  const clientAuth: unknown = Reflect.get(tls, 'clientAuth') ?? 'none';
-  if (clientAuth === 'none' && 'ca' in tls) {
-    return [fault([...path, 'tls', 'ca'], 'it has no effect unless clientAuth is request or require')];
-  }
-  if ((clientAuth !== 'request' && clientAuth !== 'require') || 'ca' in tls) return [];
-  return [fault([...path, 'tls', 'clientAuth'], 'client certificates are verified with the authorities in `ca`')];
-}
 
 function routeFindings(data: unknown): Finding[] {
   return list(data, 'routes').flatMap(({ path, value }) => {

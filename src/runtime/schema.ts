@@ -5,23 +5,23 @@ import { admin } from './schema/admin.ts';
 import { listener } from './schema/listener.ts';
 import { route } from './schema/route.ts';
 import { SchemaTree } from './schema/tree.ts';
-import { milliseconds, offable, required, setting } from './schema/unit.ts';
+import { millisecondsOrNone, offable, required, setting } from './schema/unit.ts';
 import { upstream } from './schema/upstream.ts';
 
 const drain = z.strictObject({
   noticeMs: setting(
-    milliseconds,
+    millisecondsOrNone,
     'Before anything else: how long requests are still taken while `/readyz` of `admin` is 503, for balancers to turn away.',
     DRAIN_DEFAULTS.noticeMs,
   ),
   quietMs: setting(
-    milliseconds,
+    millisecondsOrNone,
     'How long an idle connection may still send a request, which is answered, before it is closed.',
     DRAIN_DEFAULTS.quietMs,
   ),
-  graceMs: setting(milliseconds, 'After the notice: when what still runs is cut off.', DRAIN_DEFAULTS.graceMs),
+  graceMs: setting(millisecondsOrNone, 'After the notice: when what still runs is cut off.', DRAIN_DEFAULTS.graceMs),
   streamGraceMs: offable(
-    milliseconds,
+    millisecondsOrNone,
     'The same for streams: WebSockets and other tunnels, server-sent events. `null`: as `graceMs`.',
     DRAIN_DEFAULTS.streamGraceMs,
   ),

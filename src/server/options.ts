@@ -1,5 +1,6 @@
 import type { BodyMode, Handler } from '../core/handler.ts';
-import { withDefaults } from '../core/options.ts';
+import { callable, listOf, matching, object, oneOf, text, wholeNumber } from '../core/option-kind.ts';
+import { type OptionRules, part, required, withDefaults } from '../core/options.ts';
 import type { ConnectionRunner } from '../core/runner.ts';
 import { HTTP1_DEFAULTS, HTTP1_OFFABLE, type Http1Limits } from '../protocol/http1/options.ts';
 import { type Http2Options, http2Options } from '../protocol/http2/options.ts';
@@ -21,8 +22,6 @@ export const LIMIT_DEFAULTS: Readonly<Limits> = {
   requestMaxCount: null,
   ...HTTP1_DEFAULTS,
 };
-
-const LIMITS_OFFABLE = ['connectionPerPeerMaxCount', 'requestMaxCount', ...HTTP1_OFFABLE] as const;
 
 /** The stages of a drain. */
 export interface DrainOptions {
@@ -107,32 +106,39 @@ export interface ListenerSettings extends ListenerOptions {
   readonly reconcileMs: number | null;
 }
 
+/** Fills limits up. Throws `TypeError` naming every wrong field. */
+const limitOptions = (given?: Partial<Limits>): Limits =>
+  withDefaults('limits', LIMIT_DEFAULTS, given, { offable: HTTP1_OFFABLE });
+
+const ADDRESS = matching('an address, such as "127.0.0.1:8080"', /./);
+
+const RULES: OptionRules<Required<ListenerOptions>> = {
+  kinds: {
+    name: text,
+    bind: ADDRESS,
+    protocols: listOf(oneOf(PROTOCOLS), `a list of ${PROTOCOLS.join(', ')} or both`, 1),
+    tls: part((given) => tlsSettings('tls', given)),
+    limits: part(limitOptions),
+    http2: part((given) => http2Options('http2', given)),
+    body: oneOf(['auto', 'manual']),
+    mode: wholeNumber(0, 0o7777),
+    handler: callable,
+    runner: object,
+  },
+  relations: [required('bind', ADDRESS.want)],
+};
+
 /** Fills a listener's options up. Throws `TypeError` naming every wrong field. */
-export function listenerSettings(given: ListenerOptions): ListenerSettings {
-  const what = `listener ${given.name ?? given.bind}`;
-  const options = withDefaults<Required<ListenerOptions>>(what, LISTENER_DEFAULTS, given, ['reconcileMs']);
-  if (typeof options.bind !== 'string' || options.bind === '') {
-    throw new TypeError(`${what}: bind: give an address, such as "127.0.0.1:8080"`);
-  }
-  if (options.handler !== undefined && typeof options.handler !== 'function') {
-    throw new TypeError(`${what}: handler: give a function`);
-  }
-  if (options.body !== 'auto' && options.body !== 'manual') {
-    throw new TypeError(`${what}: body: ${JSON.stringify(options.body)} is neither "auto" nor "manual"`);
-  }
-  const protocols = options.protocols ?? DEFAULT_PROTOCOLS;
-  const unknown = protocols.find((name) => !PROTOCOLS.includes(name));
-  if (unknown !== undefined || protocols.length === 0) {
-    throw new TypeError(`${what}: protocols: give some of ${PROTOCOLS.join(', ')}, not ${JSON.stringify(protocols)}`);
-  }
+export function listenerSettings(given: Partial<ListenerOptions>): ListenerSettings {
+  const options = withDefaults<Required<ListenerOptions>>('listener', LISTENER_DEFAULTS, given, RULES);
   return {
     ...options,
     name: options.name ?? options.bind,
-    protocols,
-    tls: options.tls === undefined ? undefined : tlsSettings(`${what} tls`, options.tls),
-    limits: withDefaults(`${what} limits`, LIMIT_DEFAULTS, options.limits, LIMITS_OFFABLE),
-    http2: http2Options(`${what} http2`, options.http2),
-    body: options.body,
+    protocols: options.protocols ?? DEFAULT_PROTOCOLS,
+    tls: options.tls === undefined ? undefined : tlsSettings('tls', options.tls),
+    limits: limitOptions(options.limits),
+    http2: http2Options('http2', options.http2),
+    body: options.body ?? 'auto',
     backlogCount: options.backlogCount ?? 1024,
     reusePort: options.reusePort ?? false,
     reconcileMs: options.reconcileMs ?? null,
@@ -141,7 +147,7 @@ export function listenerSettings(given: ListenerOptions): ListenerSettings {
 
 /** Fills drain options up. Throws `TypeError` naming every wrong field. */
 export const drainSettings = (given: Partial<DrainOptions> | undefined, defaults = DRAIN_DEFAULTS): DrainOptions =>
-  withDefaults('drain', defaults, given, ['streamGraceMs']);
+  withDefaults('drain', defaults, given, { offable: ['streamGraceMs'] });
 
 /** How often deadlines are checked: every 250 ms, or a quarter of the shortest timeout, those of `others` included. */
 export function sweepPeriodMs(limits: Limits, others: readonly (number | null)[]): number {

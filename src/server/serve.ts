@@ -2,7 +2,8 @@ import { type Clock, DateValue, systemClock } from '../core/clock.ts';
 import type { Handler } from '../core/handler.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import type { Measure, Measured } from '../core/metrics.ts';
-import { withDefaults } from '../core/options.ts';
+import { callable } from '../core/option-kind.ts';
+import { type OptionRules, part, partList, required, withDefaults } from '../core/options.ts';
 import type { TlsOptions } from '../transport/tls/options.ts';
 import { Drain, type DrainReport } from './drain.ts';
 import { type DrainTimes, Listener, type ListenerAddress } from './listener.ts';
@@ -64,16 +65,23 @@ const SERVE_DEFAULTS: Required<ServeOptions> = {
   clock: systemClock,
 };
 
+const LISTENERS = 'at least one, such as { bind: "127.0.0.1:8080" }';
+
+const RULES: OptionRules<Required<ServeOptions>> = {
+  kinds: {
+    listeners: partList(listenerSettings, LISTENERS, 1),
+    drain: part((given) => drainSettings(given)),
+  },
+  relations: [required('listeners', LISTENERS), required('handler', callable.want)],
+};
+
 /**
  * Opens every listener and answers with the handler.
  * Throws `TypeError` naming what is wrong in the options; rejects with `BindError` when an address cannot be had, and
  * then nothing is left open.
  */
 export async function serve(options: ServeOptions): Promise<Server> {
-  const given = withDefaults<Required<ServeOptions>>('serve', SERVE_DEFAULTS, options);
-  if (typeof options.handler !== 'function') throw new TypeError('serve: handler: give a function');
-  if (!Array.isArray(given.listeners) || given.listeners.length === 0)
-    throw new TypeError('serve: listeners: give at least one, such as { bind: "127.0.0.1:8080" }');
+  const given = withDefaults<Required<ServeOptions>>('serve', SERVE_DEFAULTS, options, RULES);
   const server = new RunningServer({ ...given, clock: given.clock ?? systemClock, name: given.name ?? 'sluice' });
   await server.open();
   return server;

@@ -1,7 +1,9 @@
 import { isIP, type NetConnectOpts } from 'node:net';
 import { checkServerIdentity, connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { oneOf, text } from '../core/option-kind.ts';
+import { withDefaults } from '../core/options.ts';
 import { type PemSource, readCertificates, readPem } from './pem.ts';
-import type { TlsVersion } from './tls/options.ts';
+import { pemSource, TLS_VERSIONS, type TlsVersion } from './tls/options.ts';
 
 /** How connections to an upstream's `https` endpoints are secured. */
 export interface UpstreamTlsOptions {
@@ -29,6 +31,19 @@ export const UPSTREAM_TLS_DEFAULTS: Readonly<UpstreamTlsOptions> = {
   verify: true,
   minVersion: '1.2',
 };
+
+const KINDS = {
+  ca: pemSource,
+  cert: pemSource,
+  key: pemSource,
+  passphrase: text,
+  serverName: text,
+  minVersion: oneOf(TLS_VERSIONS),
+};
+
+/** Fills options up. Throws `TypeError` naming every wrong field. Reads no file. */
+export const upstreamTlsOptions = (given?: Partial<UpstreamTlsOptions>): UpstreamTlsOptions =>
+  withDefaults('tls', UPSTREAM_TLS_DEFAULTS, given, { kinds: KINDS });
 
 /** What the connections of an upstream have in common: whom they trust, and who we are. */
 export class UpstreamTls {

@@ -1,8 +1,8 @@
 import { ClientAddress } from '../core/client-address.ts';
-import { isToken } from '../core/headers.ts';
-import { withDefaults } from '../core/options.ts';
+import { either, isObject, oneOf, token } from '../core/option-kind.ts';
+import { type OptionRelation, type OptionRules, part, sole, withDefaults } from '../core/options.ts';
 import type { HttpRequest } from '../core/request.ts';
-import { didYouMean } from '../core/spelling.ts';
+import { proxyList } from '../core/trusted-proxies.ts';
 import { BALANCE_NAMES, type BalanceName } from '../policy/balance/balancer.ts';
 import { HASH_DEFAULTS, HASH_TABLES, type HashOptions } from '../policy/balance/hash.ts';
 import { hashText } from '../policy/balance/identity.ts';
@@ -47,34 +47,42 @@ export const WEIGHTED: ReadonlySet<BalanceName> = new Set([
 /** What slow start says to any other. */
 export const WEIGHTS_NEEDED = `needs a balance that heeds changing weights: ${[...WEIGHTED].join(', ')}`;
 
-/** Fills it up. Throws `TypeError` naming what is wrong. */
-export function balanceSettings(given: BalanceName | BalanceOptions | undefined): BalanceSettings {
-  const { sticky, ...rest } = typeof given === 'string' ? { policy: given } : (given ?? {});
-  const settings = {
-    ...withDefaults('upstream: balance', BALANCE_DEFAULTS, rest, ['slackRatio']),
-    sticky: sticky === undefined || sticky === null ? null : stickySettings(sticky),
-  };
-  check('balance', settings.policy, BALANCE_NAMES);
-  check('balance: table', settings.table, Object.keys(HASH_TABLES));
-  checkKey(settings.key);
-  return settings;
-}
+const keyName = token('a name of a field or cookie');
 
-function checkKey(key: HashKey): void {
-  if (typeof key === 'string') {
-    check('balance: key', key, ['client-ip', 'path']);
-    return;
-  }
-  const name = 'header' in key ? key.header : key.cookie;
-  if (!isToken(name))
-    throw new TypeError(`upstream: balance: key: ${JSON.stringify(name)} is no name of a field or cookie`);
-}
+const hashKey = either(
+  isObject,
+  either((given) => isObject(given) && 'cookie' in given, sole('cookie', keyName), sole('header', keyName)),
+  oneOf(['client-ip', 'path'], '{ header }', '{ cookie }'),
+);
 
-function check(option: string, value: string, known: readonly string[]): void {
-  if (known.includes(value)) return;
-  const near = didYouMean(String(value), known);
-  const advice = near === null ? '' : `, did you mean ${near}?`;
-  throw new TypeError(`upstream: ${option}: ${JSON.stringify(value)} is not one of ${known.join(', ')}${advice}`);
+/** An option that no other policy looks at. */
+const hashOnly = (
+  name: 'key' | 'table' | 'slackRatio' | 'trustedProxies',
+): OptionRelation<Required<BalanceOptions>> => ({
+  of: ['policy', name],
+  fault: ({ policy }, given) =>
+    policy === 'hash' || (given[name] ?? null) === null ? null : `${name}: not an option of ${policy}, only of hash`,
+});
+
+const RULES: OptionRules<Required<BalanceOptions>> = {
+  kinds: {
+    policy: oneOf(BALANCE_NAMES),
+    key: hashKey,
+    table: oneOf(Object.keys(HASH_TABLES)),
+    trustedProxies: proxyList,
+    sticky: part(stickySettings),
+  },
+  relations: [hashOnly('key'), hashOnly('table'), hashOnly('slackRatio'), hashOnly('trustedProxies')],
+};
+
+/** What may be given. */
+export const balanceKind = either(isObject, part(balanceSettings), oneOf(BALANCE_NAMES));
+
+/** Fills it up. Throws `TypeError` naming every wrong field. */
+export function balanceSettings(given: BalanceName | BalanceOptions = {}): BalanceSettings {
+  const options = typeof given === 'string' ? { policy: given } : given;
+  const { sticky, ...settings } = withDefaults<Required<BalanceOptions>>('balance', BALANCE_DEFAULTS, options, RULES);
+  return { ...settings, sticky: sticky === null ? null : stickySettings(sticky) };
 }
 
 /** Reads what a request is pinned by, as a 32-bit hash; `null` where nothing pins it. Throws `TypeError` on what is no proxy. */

@@ -5,7 +5,7 @@ import { channel } from '../core/events.ts';
 import type { Discovery, OnEndpoints } from './discover.ts';
 import { type DiscoverOptions, isHostName, readHostAndPort } from './discover-options.ts';
 import { endpointAddress } from './endpoint-address.ts';
-import type { EndpointOptions } from './options.ts';
+import type { EndpointOptions } from './endpoint-source.ts';
 
 const finds = channel('upstream:discover');
 const faults = channel('discover:error');

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { withDefaults } from '../core/options.ts';
+import { listOf, readable } from '../core/option-kind.ts';
+import { type OptionRules, part, withDefaults } from '../core/options.ts';
 import { type Discovery, isDiscovery } from './discover.ts';
 
 /** Where endpoints are looked for: `dns` or `srv`. */
@@ -36,7 +37,6 @@ export interface HostAndPort {
 /** A host name (RFC 1123 §2.1); underscores are met in practice. */
 const NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/i;
 const SERVICE = /^_[a-z0-9-]+\._[a-z0-9-]+\.(?<name>.+)$/i;
-const WHAT = 'upstream: discover';
 
 /** Whether a name may stand in a `host` field and be looked up. */
 export const isHostName = (name: string): boolean => NAME.test(name);
@@ -78,25 +78,19 @@ export function findsTheSame(one: DiscoverOptions | Discovery, other: DiscoverOp
   return one.dns === other.dns && one.srv === other.srv && one.secure === other.secure;
 }
 
-/** Fills it up. Throws `TypeError` naming what is wrong. */
-export function discoverSettings(given: Partial<DiscoverOptions>): DiscoverOptions {
-  const settings = withDefaults(WHAT, DISCOVER_DEFAULTS, given);
-  const { dns, srv, servers } = settings;
-  if ((dns === null) === (srv === null)) throw new TypeError(`${WHAT}: give either dns or srv`);
-  const wrong = [
-    ...(dns === null ? [] : faults('dns', dns, readHostAndPort)),
-    ...(srv === null ? [] : faults('srv', srv, readService)),
-    ...servers.flatMap((server) => faults('servers', server, readNameServer)),
-  ];
-  if (wrong.length > 0) throw new TypeError(`${WHAT}: ${wrong.join('; ')}`);
-  return settings;
-}
+const RULES: OptionRules<DiscoverOptions> = {
+  kinds: { dns: readable(readHostAndPort), srv: readable(readService), servers: listOf(readable(readNameServer)) },
+  relations: [
+    {
+      of: ['dns', 'srv'],
+      fault: ({ dns, srv }) => ((dns === null) === (srv === null) ? 'give either dns or srv' : null),
+    },
+  ],
+};
 
-function faults(name: string, given: string, read: (given: string) => unknown): string[] {
-  try {
-    read(given);
-    return [];
-  } catch (error) {
-    return [`${name}: ${error instanceof Error ? error.message : String(error)}`];
-  }
-}
+/** Fills it up. Throws `TypeError` naming every wrong field. */
+export const discoverSettings = (given: Partial<DiscoverOptions>): DiscoverOptions =>
+  withDefaults('discover', DISCOVER_DEFAULTS, given, RULES);
+
+/** What may be given. */
+export const discoverKind = part((given) => isDiscovery(given) || discoverSettings(given));

@@ -1,4 +1,4 @@
-import type { EndpointOptions } from './options.ts';
+import type { EndpointOptions } from './endpoint-source.ts';
 
 /** Hears of all the endpoints that there are, each time these are others than before. Never of none. */
 export type OnEndpoints = (endpoints: readonly EndpointOptions[]) => void;

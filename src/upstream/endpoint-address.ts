@@ -18,17 +18,17 @@ export interface EndpointAddress {
 export function endpointAddress(given: string, name: string | null = null): EndpointAddress {
   if (given.startsWith('unix:')) {
     const path = given.slice(5);
-    if (path === '') throw new TypeError('upstream: endpoint unix: has no path');
+    if (path === '') throw new TypeError('endpoint unix: has no path');
     return { url: given, authority: 'localhost', secureHost: null, connect: { path } };
   }
   const url = URL.parse(given);
-  if (url === null) throw new TypeError(`upstream: endpoint ${JSON.stringify(given)} is not a URL`);
+  if (url === null) throw new TypeError(`endpoint ${JSON.stringify(given)} is not a URL`);
   const secure = url.protocol === 'https:';
   if (!secure && url.protocol !== 'http:') {
-    throw new TypeError(`upstream: endpoint ${given} is none of http://, https:// and unix:`);
+    throw new TypeError(`endpoint ${given} is none of http://, https:// and unix:`);
   }
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
-    throw new TypeError(`upstream: endpoint ${given} may have a host and a port only`);
+    throw new TypeError(`endpoint ${given} may have a host and a port only`);
   }
   const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
   const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);

@@ -2,12 +2,13 @@ import { systemClock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import type { Handler } from '../core/handler.ts';
 import type { HttpResponse } from '../core/message.ts';
-import { withDefaults } from '../core/options.ts';
+import { listOf } from '../core/option-kind.ts';
+import { type OptionRules, withDefaults } from '../core/options.ts';
 import type { HttpRequest } from '../core/request.ts';
 import { Forwarding } from './forwarding.ts';
 import type { UpstreamGroup } from './group.ts';
-import { oneHopLess, ownPseudonym, Rewrite, type RewriteOptions } from './rewrite.ts';
-import { checkUpgrades, Upgrade, type UpgradeOptions, wantedUpgrade } from './upgrade.ts';
+import { oneHopLess, ownPseudonym, REWRITE_KINDS, Rewrite, type RewriteOptions } from './rewrite.ts';
+import { Upgrade, type UpgradeOptions, upgradeName, wantedUpgrade } from './upgrade.ts';
 
 /** How a route passes requests on. */
 export interface ProxyOptions extends RewriteOptions, UpgradeOptions {
@@ -30,14 +31,19 @@ export const PROXY_DEFAULTS: Readonly<Omit<ProxyOptions, 'via'>> = {
   clock: systemClock,
 };
 
+const RULES: OptionRules<ProxyOptions> = {
+  offable: ['via', 'tunnelIdleTimeoutMs'],
+  kinds: { ...REWRITE_KINDS, upgrade: listOf(upgradeName) },
+};
+
 /**
  * A handler that passes requests on to an upstream. Bodies stream in both directions, without a limit unless a layer
  * sets one. Throws `TypeError` on options that cannot work.
  */
 export function proxy(group: UpstreamGroup, given: Partial<ProxyOptions> = {}): Handler {
   const defaults = { ...PROXY_DEFAULTS, via: ownPseudonym() };
-  const options = withDefaults('proxy', defaults, given, ['tunnelIdleTimeoutMs']);
-  const allowed = checkUpgrades(options.upgrade);
+  const options = withDefaults('proxy', defaults, given, RULES);
+  const allowed = new Set(options.upgrade);
   const rewrite = new Rewrite(options);
   const handle = (request: HttpRequest): HttpResponse | Promise<HttpResponse> => {
     const { incoming, method } = request;

@@ -3,7 +3,8 @@ import type { HeaderFields } from '../core/headers.ts';
 import type { HttpRequest } from '../core/request.ts';
 
 /** Which fields tell the upstream about the client. `none` tells nothing, and still removes what a client claims. */
-export type ForwardedStyle = 'x-forwarded' | 'forwarded' | 'both' | 'none';
+export const FORWARDED_STYLES = ['x-forwarded', 'forwarded', 'both', 'none'] as const;
+export type ForwardedStyle = (typeof FORWARDED_STYLES)[number];
 
 /** The lines that tell the upstream who asked. What a trusted proxy has said already is kept and added to. */
 export function forwardedLines(request: HttpRequest, style: ForwardedStyle, trusted: boolean): string {

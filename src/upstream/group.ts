@@ -11,17 +11,12 @@ import { type Discovery, isDiscovery } from './discover.ts';
 import { DnsDiscovery, nameResolver } from './discover-dns.ts';
 import { findsTheSame } from './discover-options.ts';
 import type { Endpoint } from './endpoint.ts';
+import { type EndpointOptions, type EndpointSource, type Member, readMembers } from './endpoint-source.ts';
 import { Hedger } from './hedger.ts';
 import { measureEndpoint, measureUpstream } from './measures.ts';
-import { EndpointFactory, type EndpointObserver, type Member, readMembers } from './members.ts';
+import { EndpointFactory, type EndpointObserver } from './members.ts';
 import { openersFor } from './openers.ts';
-import {
-  type EndpointOptions,
-  type EndpointSource,
-  type UpstreamOptions,
-  type UpstreamSettings,
-  upstreamSettings,
-} from './options.ts';
+import { type UpstreamOptions, type UpstreamSettings, upstreamSettings } from './options.ts';
 import { Pool } from './pool.ts';
 import { Prober } from './prober.ts';
 import type { PoolClient, Waiter } from './queue.ts';

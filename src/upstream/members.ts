@@ -1,47 +1,14 @@
 import { channel } from '../core/events.ts';
 import type { BreakerState } from '../policy/breaker.ts';
 import { TlsServer, UpstreamTls } from '../transport/upstream-tls.ts';
-import { Endpoint, type EndpointTraits } from './endpoint.ts';
-import { type EndpointAddress, endpointAddress } from './endpoint-address.ts';
-import { type EndpointSource, TRAIT_DEFAULTS, type UpstreamSettings } from './options.ts';
+import { Endpoint } from './endpoint.ts';
+import type { Member } from './endpoint-source.ts';
+import type { UpstreamSettings } from './options.ts';
 import { type Judge, type Rank, Standing } from './standing.ts';
 
 const states = channel('endpoint:state');
 const breakers = channel('endpoint:breaker');
 const ejections = channel('endpoint:eject');
-
-/** An endpoint as it was given, read and checked. */
-export interface Member {
-  readonly address: EndpointAddress;
-  readonly traits: EndpointTraits;
-}
-
-/** Reads endpoints. Throws `TypeError` when one cannot be reached as given, or is given twice. */
-export function readMembers(sources: readonly EndpointSource[]): Map<string, Member> {
-  const members = new Map<string, Member>();
-  for (const source of sources) {
-    const { url, host, ...given } = typeof source === 'string' ? { url: source, host: undefined } : source;
-    const address = endpointAddress(url, host);
-    if (members.has(address.url)) throw new TypeError(`upstream: endpoint ${address.url} is given twice`);
-    members.set(address.url, { address, traits: readTraits(address.url, given) });
-  }
-  return members;
-}
-
-function readTraits(url: string, given: Partial<EndpointTraits>): EndpointTraits {
-  const traits = { ...TRAIT_DEFAULTS, ...given };
-  const { weight, zone, priority } = traits;
-  const wrong = [
-    ...(Number.isFinite(weight) && weight > 0 ? [] : ['weight: give a number above 0']),
-    ...(typeof zone === 'string' ? [] : ['zone: give a name']),
-    ...(Number.isInteger(priority) && priority >= 0 ? [] : ['priority: give a whole number, 0 or more']),
-    ...Object.keys(given)
-      .filter((name) => !(name in TRAIT_DEFAULTS))
-      .map((name) => `${name}: no such option`),
-  ];
-  if (wrong.length > 0) throw new TypeError(`upstream: endpoint ${url}: ${wrong.join('; ')}`);
-  return traits;
-}
 
 /** Who acts on what becomes of endpoints. */
 export interface EndpointObserver {

@@ -1,19 +1,25 @@
 import { type Clock, systemClock } from '../core/clock.ts';
-import { isToken } from '../core/headers.ts';
-import { withDefaults } from '../core/options.ts';
+import { fieldName, oneOf } from '../core/option-kind.ts';
+import { notAbove, type OptionRules, part, withDefaults } from '../core/options.ts';
 import type { BalanceName } from '../policy/balance/balancer.ts';
-import { BREAKER_DEFAULTS, type BreakerOptions } from '../policy/breaker.ts';
-import { OUTLIER_DEFAULTS, OUTLIER_OFFABLE, type OutlierOptions } from '../policy/outlier.ts';
-import { SLOW_START_DEFAULTS, type SlowStartOptions } from '../policy/slow-start.ts';
-import { SPILL_DEFAULTS, type SpillOptions } from '../policy/tiers.ts';
-import { TLS_VERSIONS } from '../transport/tls/options.ts';
-import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../transport/upstream-tls.ts';
-import { type BalanceOptions, type BalanceSettings, balanceSettings, WEIGHTED, WEIGHTS_NEEDED } from './balance.ts';
+import { type BreakerOptions, breakerOptions } from '../policy/breaker.ts';
+import { type OutlierOptions, outlierOptions } from '../policy/outlier.ts';
+import { type SlowStartOptions, slowStartOptions } from '../policy/slow-start.ts';
+import { type SpillOptions, spillOptions } from '../policy/tiers.ts';
+import { type UpstreamTlsOptions, upstreamTlsOptions } from '../transport/upstream-tls.ts';
+import {
+  type BalanceOptions,
+  type BalanceSettings,
+  balanceKind,
+  balanceSettings,
+  WEIGHTED,
+  WEIGHTS_NEEDED,
+} from './balance.ts';
 import { type Discovery, isDiscovery } from './discover.ts';
-import { type DiscoverOptions, discoverSettings } from './discover-options.ts';
-import type { EndpointTraits } from './endpoint.ts';
+import { type DiscoverOptions, discoverKind, discoverSettings } from './discover-options.ts';
+import { type EndpointSource, endpointList } from './endpoint-source.ts';
 import { type ProbeOptions, probeSettings } from './probe-options.ts';
-import { JITTERS, RETRY_CAUSES, RETRY_DEFAULTS, type RetryOptions } from './retry.ts';
+import { type RetryOptions, retryOptions } from './retry.ts';
 
 /** How many connections an upstream keeps and how long requests wait for one. */
 export interface PoolOptions {
@@ -54,17 +60,6 @@ export interface UpstreamTimeouts {
   deadlineTrusted: boolean;
 }
 
-/** An endpoint: its URL (`http://host:port`, `https://host:port`, or `unix:/path`), and what is said of it. */
-export type EndpointSource = string | EndpointOptions;
-
-export interface EndpointOptions extends Partial<EndpointTraits> {
-  readonly url: string;
-  /** What it is called, where the URL has its address: for the `host` of requests, and the name in its certificate. */
-  readonly host?: string;
-}
-
-export const TRAIT_DEFAULTS: Readonly<EndpointTraits> = { weight: 1, zone: '', priority: 0 };
-
 /**
  * What an upstream may be said to speak. `h2` on `http://` and `unix:` is spoken without asking (RFC 9113 §3.3); on
  * `https://` the server must agree. `auto` is what a server prefers on `https://`, and elsewhere HTTP/1.1.
@@ -72,19 +67,20 @@ export const TRAIT_DEFAULTS: Readonly<EndpointTraits> = { weight: 1, zone: '', p
 export const UPSTREAM_PROTOCOLS = ['auto', 'http1', 'h2'] as const;
 export type UpstreamProtocol = (typeof UPSTREAM_PROTOCOLS)[number];
 
-/** Probes, and what requests tell. Without either an endpoint is always taken to be well. */
+/** Probes, and what requests tell; `null`, the default, is off. Without either an endpoint is always taken to be well. */
 export interface HealthSettings {
-  active?: Partial<ProbeOptions>;
-  passive?: Partial<OutlierOptions>;
+  active?: Partial<ProbeOptions> | null;
+  passive?: Partial<OutlierOptions> | null;
 }
 
+/** What is not given has its default; for `discover`, `breaker`, `retry` and `slowStart` that is `null`, off. */
 export interface UpstreamOptions {
   /** For logs, metrics and events; the first endpoint, or what is discovered, when not given. */
   name?: string;
   /** Where its servers are; may be left out when they are discovered. */
   endpoints?: readonly EndpointSource[];
   /** Where more of them are looked for: in DNS, or by whatever else finds them. */
-  discover?: Partial<DiscoverOptions> | Discovery;
+  discover?: Partial<DiscoverOptions> | Discovery | null;
   /** How an endpoint is chosen; default `round-robin`. */
   balance?: BalanceName | BalanceOptions;
   /** Default `auto`. */
@@ -94,10 +90,10 @@ export interface UpstreamOptions {
   pool?: Partial<PoolOptions>;
   timeouts?: Partial<UpstreamTimeouts>;
   health?: HealthSettings;
-  breaker?: Partial<BreakerOptions>;
-  retry?: Partial<RetryOptions>;
+  breaker?: Partial<BreakerOptions> | null;
+  retry?: Partial<RetryOptions> | null;
   /** How new and recovered endpoints come up to their share. */
-  slowStart?: Partial<SlowStartOptions>;
+  slowStart?: Partial<SlowStartOptions> | null;
   /** When traffic spills over between tiers and zones. */
   spill?: Partial<SpillOptions>;
   /** The zone that we are in; default: none. */
@@ -117,8 +113,6 @@ export const POOL_DEFAULTS: Readonly<PoolOptions> = {
   queueMaxCount: 1000,
   queueTimeoutMs: 5000,
 };
-
-const TIMEOUTS_OFFABLE = ['totalMs', 'headMs', 'idleMs'] as const;
 
 export const TIMEOUT_DEFAULTS: Readonly<UpstreamTimeouts> = {
   totalMs: null,
@@ -150,110 +144,104 @@ export interface UpstreamSettings {
   readonly random: () => number;
 }
 
-/** Throws a `TypeError` that names every wrong field of one group at once. */
-export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
-  const { discover, pool, timeouts, tls, balance, health, breaker, retry, slowStart, spill, ...rest } = given;
-  const defaults = {
-    name: '',
-    endpoints: [] as readonly EndpointSource[],
-    protocol: 'auto' as UpstreamProtocol,
-    zone: '',
-    clock: systemClock,
-    random: Math.random,
-  };
-  const { active, passive } = withDefaults('upstream: health', NO_HEALTH, health);
-  const settings: UpstreamSettings = {
-    ...withDefaults('upstream', defaults, rest),
-    discover: discover === undefined ? null : isDiscovery(discover) ? discover : discoverSettings(discover),
-    balance: balanceSettings(balance),
-    tls: withDefaults('upstream: tls', UPSTREAM_TLS_DEFAULTS, tls),
-    pool: withDefaults('upstream: pool', POOL_DEFAULTS, pool, [
-      'connectionTotalMaxCount',
-      'connectionMinCount',
-      'ageMaxMs',
-    ]),
-    timeouts: withDefaults('upstream: timeouts', TIMEOUT_DEFAULTS, timeouts, TIMEOUTS_OFFABLE),
-    active: active === undefined ? null : probeSettings(active),
-    passive: optional('upstream: health: passive', OUTLIER_DEFAULTS, passive, OUTLIER_OFFABLE),
-    breaker: optional('upstream: breaker', BREAKER_DEFAULTS, breaker, ['slowCallMs']),
-    retry: optional('upstream: retry', RETRY_DEFAULTS, retry, ['perTryTimeoutMs', 'hedgeAfterMs', 'budgetMinPerSec']),
-    slowStart: optional('upstream: slowStart', SLOW_START_DEFAULTS, slowStart),
-    spill: withDefaults('upstream: spill', SPILL_DEFAULTS, spill, ['panicRatio']),
-  };
-  if (settings.endpoints.length === 0 && settings.discover === null) {
-    throw new TypeError('upstream: endpoints: at least one is needed, or discover');
-  }
-  checkPool(settings.pool);
-  if (settings.breaker !== null) checkBreaker(settings.breaker);
-  checkName('protocol', settings.protocol, UPSTREAM_PROTOCOLS);
-  checkName('tls: minVersion', settings.tls.minVersion, TLS_VERSIONS);
-  if (settings.retry !== null) checkRetry(settings.retry);
-  if (settings.slowStart !== null) checkSlowStart(settings.slowStart, settings.balance.policy);
-  checkDeadlineHeader(settings.timeouts);
-  return settings;
-}
+/** Fills it up. Throws `TypeError` naming every wrong field. */
+export const poolOptions = (given?: Partial<PoolOptions>): PoolOptions =>
+  withDefaults('pool', POOL_DEFAULTS, given, { relations: [notAbove('connectionMinCount', 'connectionMaxCount')] });
 
-const NO_HEALTH: { active: Partial<ProbeOptions> | undefined; passive: Partial<OutlierOptions> | undefined } = {
-  active: undefined,
-  passive: undefined,
+const TIMEOUT_RULES: OptionRules<UpstreamTimeouts> = {
+  offable: ['headMs', 'idleMs'],
+  kinds: { deadlineHeader: fieldName },
+  relations: [
+    {
+      of: ['deadlineHeader', 'deadlineTrusted'],
+      fault: ({ deadlineHeader, deadlineTrusted }) =>
+        deadlineTrusted && deadlineHeader === null ? 'deadlineTrusted: there is no deadlineHeader' : null,
+    },
+  ],
 };
 
-/** A policy that is off unless something is said of it. */
-function optional<Options extends object>(
-  what: string,
-  defaults: Readonly<Options>,
-  given: Partial<Options> | undefined,
-  offable: readonly (keyof Options & string)[] = [],
-): Options | null {
-  return given === undefined ? null : withDefaults(what, defaults, given, offable);
-}
+/** Fills it up. Throws `TypeError` naming every wrong field. */
+export const timeoutOptions = (given?: Partial<UpstreamTimeouts>): UpstreamTimeouts =>
+  withDefaults('timeouts', TIMEOUT_DEFAULTS, given, TIMEOUT_RULES);
 
-function checkSlowStart({ aggression }: SlowStartOptions, policy: BalanceName): void {
-  if (!WEIGHTED.has(policy)) throw new TypeError(`upstream: slowStart: ${WEIGHTS_NEEDED}`);
-  if (Number.isFinite(aggression) && aggression > 0) return;
-  throw new TypeError(`upstream: slowStart: aggression: ${aggression} is not a number above 0`);
-}
+const healthOptions = (given?: HealthSettings): Required<HealthSettings> =>
+  withDefaults<Required<HealthSettings>>('health', { active: null, passive: null }, given, {
+    kinds: { active: part(probeSettings), passive: part(outlierOptions) },
+  });
 
-/** Throws `TypeError` on what cannot work. */
-export function checkDeadlineHeader({ deadlineHeader, deadlineTrusted }: Partial<UpstreamTimeouts>): void {
-  const name = deadlineHeader ?? null;
-  if (name === null && deadlineTrusted === true) {
-    throw new TypeError('upstream.timeouts: deadlineTrusted: there is no deadlineHeader');
-  }
-  if (name !== null && !isToken(name)) {
-    throw new TypeError(`upstream.timeouts: deadlineHeader: ${JSON.stringify(name)} is no field name`);
-  }
-}
+const DEFAULTS: Readonly<Required<UpstreamOptions>> = {
+  name: '',
+  endpoints: [],
+  discover: null,
+  balance: 'round-robin',
+  protocol: 'auto',
+  tls: {},
+  pool: {},
+  timeouts: {},
+  health: {},
+  breaker: null,
+  retry: null,
+  slowStart: null,
+  spill: {},
+  zone: '',
+  clock: systemClock,
+  random: () => Math.random(),
+};
 
-/** Throws `TypeError` on numbers that do not fit together. */
-export function checkPool({ connectionMaxCount, connectionMinCount }: PoolOptions): void {
-  if (connectionMinCount === null || connectionMinCount <= connectionMaxCount) return;
-  throw new TypeError(
-    `upstream.pool: connectionMinCount: ${connectionMinCount} is above connectionMaxCount, ${connectionMaxCount}`,
-  );
-}
+const RULES: OptionRules<Required<UpstreamOptions>> = {
+  kinds: {
+    endpoints: endpointList,
+    discover: discoverKind,
+    balance: balanceKind,
+    protocol: oneOf(UPSTREAM_PROTOCOLS),
+    tls: part(upstreamTlsOptions),
+    pool: part(poolOptions),
+    timeouts: part(timeoutOptions),
+    health: part(healthOptions),
+    breaker: part(breakerOptions),
+    retry: part(retryOptions),
+    slowStart: part(slowStartOptions),
+    spill: part(spillOptions),
+  },
+  relations: [
+    {
+      of: ['endpoints', 'discover'],
+      fault: ({ endpoints, discover }) =>
+        endpoints.length === 0 && discover === null ? 'endpoints: at least one is needed, or discover' : null,
+    },
+    {
+      of: ['slowStart', 'balance'],
+      fault: ({ slowStart, balance }) =>
+        slowStart === null || WEIGHTED.has(balanceSettings(balance).policy) ? null : `slowStart: ${WEIGHTS_NEEDED}`,
+    },
+    {
+      of: ['retry', 'timeouts'],
+      fault({ retry, timeouts: { totalMs = null } }) {
+        const perTryMs = retry?.perTryTimeoutMs ?? null;
+        if (perTryMs === null || totalMs === null || perTryMs <= totalMs) return null;
+        return `retry: perTryTimeoutMs: ${perTryMs} is above timeouts.totalMs, ${totalMs}`;
+      },
+    },
+  ],
+};
 
-/** Throws `TypeError` on numbers that do not fit together. */
-export function checkBreaker({ volumeEnoughCount, volumeMinCount, windowMinMs, windowMs }: BreakerOptions): void {
-  const wrong = [
-    ...(windowMinMs <= windowMs ? [] : [`windowMinMs: ${windowMinMs} is above windowMs, ${windowMs}`]),
-    ...(volumeEnoughCount >= volumeMinCount
-      ? []
-      : [`volumeEnoughCount: ${volumeEnoughCount} is below volumeMinCount, ${volumeMinCount}`]),
-  ];
-  if (wrong.length > 0) throw new TypeError(`upstream.breaker: ${wrong.join('; ')}`);
-}
-
-function checkRetry({ on, jitter }: RetryOptions): void {
-  const unknown = on.find((cause) => !RETRY_CAUSES.includes(cause));
-  if (unknown !== undefined) {
-    throw new TypeError(`upstream: retry: on: ${JSON.stringify(unknown)} is not one of ${RETRY_CAUSES.join(', ')}`);
-  }
-  checkName('retry: jitter', jitter, JITTERS);
-}
-
-/** Throws `TypeError` when it is none of these. */
-function checkName(option: string, value: string, known: readonly string[]): void {
-  if (known.includes(value)) return;
-  throw new TypeError(`upstream: ${option}: ${JSON.stringify(value)} is not one of ${known.join(', ')}`);
+/** Checks what is given, and fills it up. Throws a `TypeError` that names every wrong field. */
+export function upstreamSettings(given: UpstreamOptions): UpstreamSettings {
+  const options = withDefaults<Required<UpstreamOptions>>('upstream', DEFAULTS, given, RULES);
+  const { discover, health, breaker, retry, slowStart, ...rest } = options;
+  const { active, passive } = healthOptions(health);
+  return {
+    ...rest,
+    discover: discover === null || isDiscovery(discover) ? discover : discoverSettings(discover),
+    balance: balanceSettings(rest.balance),
+    tls: upstreamTlsOptions(rest.tls),
+    pool: poolOptions(rest.pool),
+    timeouts: timeoutOptions(rest.timeouts),
+    active: active === null ? null : probeSettings(active),
+    passive: passive === null ? null : outlierOptions(passive),
+    breaker: breaker === null ? null : breakerOptions(breaker),
+    retry: retry === null ? null : retryOptions(retry),
+    slowStart: slowStart === null ? null : slowStartOptions(slowStart),
+    spill: spillOptions(rest.spill),
+  };
 }

@@ -1,5 +1,6 @@
 import { HeaderFields } from '../core/headers.ts';
-import { withDefaults } from '../core/options.ts';
+import { fieldName, headerFields, kind, listOf, matching, oneOf, text } from '../core/option-kind.ts';
+import { type OptionRules, withDefaults } from '../core/options.ts';
 import { HEALTH_DEFAULTS, type HealthOptions } from '../policy/health.ts';
 
 export const PROBE_KINDS = ['http', 'tcp'] as const;
@@ -40,9 +41,6 @@ export const PROBE_DEFAULTS: Readonly<ProbeOptions> = {
   unknownTakesRequests: true,
 };
 
-const OFFABLE = ['degradedLatencyMs'] as const;
-const WHAT = 'upstream: health: active';
-
 /** A status that may be expected: 200, or a class of them such as `2xx`. */
 export const EXPECTED_STATUS = /^[1-5](?:[0-9]{2}|xx)$/;
 /** What may be asked for: a path, perhaps with a query. */
@@ -50,29 +48,33 @@ export const PROBE_PATH = /^\/[\x21-\x7e]*$/;
 /** A method (RFC 9110 §9.1), other than those that ask for more than an answer. */
 export const PROBE_METHOD = /^(?!CONNECT$)[A-Z]+$/;
 
-/** Throws `TypeError` on headers that a probe cannot have. */
-export function checkProbeHeaders(headers: ProbeOptions['headers']): HeaderFields {
-  const fields = HeaderFields.from(headers);
-  if (fields.has('host')) throw new TypeError('headers: the name of a host is said in `host`, beside them');
-  return fields;
-}
+const RULES: OptionRules<ProbeOptions> = {
+  kinds: {
+    kind: oneOf(PROBE_KINDS),
+    path: matching('a path such as /healthz', PROBE_PATH),
+    method: matching('a method such as GET or HEAD', PROBE_METHOD),
+    host: text,
+    headers: headerFields,
+    expectStatus: listOf(
+      kind('a status such as 200 or 2xx', (value) => EXPECTED_STATUS.test(String(value))),
+      'a list of at least one status',
+      1,
+    ),
+    expectBody: text,
+    degradedHeader: fieldName,
+  },
+  relations: [
+    {
+      of: ['headers'],
+      fault: ({ headers }) =>
+        HeaderFields.from(headers).has('host') ? 'headers: the name of a host is said in `host`, beside them' : null,
+    },
+  ],
+};
 
-/** Fills it up. Throws `TypeError` naming what is wrong. */
-export function probeSettings(given: Partial<ProbeOptions>): ProbeOptions {
-  const settings = withDefaults(WHAT, PROBE_DEFAULTS, given, OFFABLE);
-  const { kind, path, method, expectStatus, headers } = settings;
-  const status = expectStatus.find((one) => !EXPECTED_STATUS.test(String(one)));
-  const wrong = [
-    ...(PROBE_KINDS.includes(kind) ? [] : [`kind: ${JSON.stringify(kind)} is neither http nor tcp`]),
-    ...(PROBE_PATH.test(path) ? [] : ['path: give a path, such as /healthz']),
-    ...(PROBE_METHOD.test(method) ? [] : ['method: give a method, such as GET or HEAD']),
-    ...(expectStatus.length > 0 ? [] : ['expectStatus: give at least one']),
-    ...(status === undefined ? [] : [`expectStatus: ${JSON.stringify(status)} is no status such as 200 or 2xx`]),
-  ];
-  if (wrong.length > 0) throw new TypeError(`${WHAT}: ${wrong.join('; ')}`);
-  checkProbeHeaders(headers);
-  return settings;
-}
+/** Fills it up. Throws `TypeError` naming every wrong field. */
+export const probeSettings = (given: Partial<ProbeOptions>): ProbeOptions =>
+  withDefaults('active', PROBE_DEFAULTS, given, RULES);
 
 /** What every probe of an upstream has in common, read once. */
 export class ProbePlan {

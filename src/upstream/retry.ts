@@ -1,6 +1,8 @@
 import type { FaultCode } from '../core/failure.ts';
 import { Failure } from '../core/failure.ts';
 import type { HeaderFields } from '../core/headers.ts';
+import { listOf, oneOf } from '../core/option-kind.ts';
+import { type OptionRules, withDefaults } from '../core/options.ts';
 
 /** What may be tried again: a way to fail, or a status of the upstream's. */
 export const RETRY_CAUSES = ['connect', 'refused', 'reset', 'timeout', 500, 502, 503, 504] as const;
@@ -54,6 +56,16 @@ export const RETRY_DEFAULTS: Readonly<RetryOptions> = {
   jitter: 'full',
   retryAfterMaxMs: 1000,
 };
+
+const RULES: OptionRules<RetryOptions> = {
+  offable: ['budgetMinPerSec'],
+  kinds: { on: listOf(oneOf(RETRY_CAUSES)), jitter: oneOf(JITTERS) },
+  ordered: [['backoffMs', 'backoffMaxMs']],
+};
+
+/** Fills options up. Throws `TypeError` naming every wrong field. */
+export const retryOptions = (given: Partial<RetryOptions>): RetryOptions =>
+  withDefaults('retry', RETRY_DEFAULTS, given, RULES);
 
 /** Methods that may be sent twice and mean the same (RFC 9110 §9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);

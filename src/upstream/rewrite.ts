@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { Failure } from '../core/failure.ts';
 import { HeaderFields, HOP_BY_HOP } from '../core/headers.ts';
+import { either, isObject, matching, oneOf } from '../core/option-kind.ts';
+import { sole } from '../core/options.ts';
 import type { HttpRequest, Protocol } from '../core/request.ts';
-import { TrustedProxies } from '../core/trusted-proxies.ts';
-import { type ForwardedStyle, forwardedLines } from './forwarded.ts';
+import { proxyList, TrustedProxies } from '../core/trusted-proxies.ts';
+import { FORWARDED_STYLES, type ForwardedStyle, forwardedLines } from './forwarded.ts';
 
 /** How requests and responses change on their way through the proxy. */
 export interface RewriteOptions {
@@ -24,6 +26,19 @@ export interface RewriteOptions {
   /** Removed from the front of the path, at a segment boundary; the rest is passed on byte for byte. */
   stripPrefix: string | null;
 }
+
+/** What these options may be, where their names and defaults do not tell. */
+export const REWRITE_KINDS = {
+  trustedProxies: proxyList,
+  forwarded: oneOf(FORWARDED_STYLES),
+  host: either(
+    isObject,
+    sole('value', matching('a host', /^[\w.:[\]-]+$/)),
+    oneOf(['preserve', 'upstream'], '{ value }'),
+  ),
+  via: matching('a name of letters, digits, dots and hyphens', /^[\w.-]+$/),
+  stripPrefix: matching('a path that begins with a slash and does not end in one', /^\/[\x21-\x7e]*[^/]$/),
+};
 
 /** What every request with the same header section and peer shares. */
 export interface PassedHead {
@@ -83,16 +98,8 @@ export class Rewrite {
   private readonly requests: (RememberedRequest | undefined)[] = Array.from({ length: REMEMBERED_COUNT });
   private readonly responses: (RememberedResponse | undefined)[] = Array.from({ length: REMEMBERED_COUNT });
 
-  /** Throws `TypeError` on an option that cannot work. */
   constructor(options: RewriteOptions) {
     const { stripPrefix, via } = options;
-    if (via !== null && !/^[\w.-]+$/.test(via)) throw new TypeError(`via: ${JSON.stringify(via)} is not a pseudonym`);
-    if (stripPrefix !== null && !/^\/[\x21-\x7e]*[^/]$/.test(stripPrefix)) {
-      throw new TypeError(`stripPrefix: ${JSON.stringify(stripPrefix)} must begin with a slash and not end in one`);
-    }
-    if (typeof options.host === 'object' && !/^[\w.:[\]-]+$/.test(options.host.value)) {
-      throw new TypeError(`host: ${JSON.stringify(options.host.value)} is not a host`);
-    }
     this.options = options;
     this.trusted = new TrustedProxies(options.trustedProxies);
     this.hidden = stripPrefix === null ? null : hiddenPrefix(stripPrefix);

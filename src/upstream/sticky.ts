@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { isToken } from '../core/headers.ts';
+import { secretText, token } from '../core/option-kind.ts';
 import { withDefaults } from '../core/options.ts';
 import type { HttpRequest } from '../core/request.ts';
 import { cookieValue } from './cookie.ts';
@@ -26,17 +26,14 @@ const OWN_SECRET = randomBytes(32);
 /** 96 bits: enough that nobody finds the value of another endpoint. */
 const TOKEN_BYTES = 12;
 
-/** Fills it up. Throws `TypeError` naming what is wrong. */
-export function stickySettings(given: Partial<StickyOptions>): StickyOptions {
-  const what = 'upstream: balance: sticky';
-  const settings = withDefaults(what, STICKY_DEFAULTS, given);
-  const { cookie, secret } = settings;
-  if (!isToken(cookie)) throw new TypeError(`${what}: cookie: ${JSON.stringify(cookie)} is no name of a cookie`);
-  if (secret !== null && secret.length < STICKY_SECRET_MIN_CHARS) {
-    throw new TypeError(`${what}: secret: give at least ${STICKY_SECRET_MIN_CHARS} characters`);
-  }
-  return settings;
-}
+const KINDS = {
+  cookie: token('a name of a cookie'),
+  secret: secretText(STICKY_SECRET_MIN_CHARS),
+};
+
+/** Fills it up. Throws `TypeError` naming every wrong field. */
+export const stickySettings = (given: Partial<StickyOptions>): StickyOptions =>
+  withDefaults('sticky', STICKY_DEFAULTS, given, { kinds: KINDS });
 
 /** Which endpoint a client belongs to. Its cookie names that by a value from which nobody learns the address. */
 export class Sticky {

@@ -4,6 +4,7 @@ import { Failure } from '../core/failure.ts';
 import type { HeaderFields } from '../core/headers.ts';
 import { isToken } from '../core/headers.ts';
 import type { HttpResponse } from '../core/message.ts';
+import { kind } from '../core/option-kind.ts';
 import type { HttpRequest } from '../core/request.ts';
 import { acceptValue } from '../protocol/websocket/handshake.ts';
 import { Tunnel, type TunnelOptions } from './tunnel.ts';
@@ -17,17 +18,11 @@ export interface UpgradeOptions extends TunnelOptions {
   upgrade: readonly string[];
 }
 
-/** Throws `TypeError` on what can be no protocol. */
-export function checkUpgrades(upgrade: readonly string[]): ReadonlySet<string> {
-  for (const name of upgrade) {
-    if (!isToken(name) || name !== name.toLowerCase() || name === 'h2c') {
-      throw new TypeError(
-        `proxy: upgrade: ${JSON.stringify(name)} is not a protocol in lower case that can be passed on`,
-      );
-    }
-  }
-  return new Set(upgrade);
-}
+/** What `upgrade` may name. */
+export const upgradeName = kind(
+  'a protocol in lower case that can be passed on',
+  (name) => typeof name === 'string' && isToken(name) && name === name.toLowerCase() && name !== 'h2c',
+);
 
 /**
  * The protocol that the request asks to switch to; `null` when it does not. Throws 501 when that is not let through.

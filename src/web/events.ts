@@ -2,7 +2,8 @@ import type { Clock } from '../core/clock.ts';
 import { systemClock } from '../core/clock.ts';
 import { HeaderFields, type HeaderSource } from '../core/headers.ts';
 import type { DrainNotice, HttpResponse } from '../core/message.ts';
-import { withDefaults } from '../core/options.ts';
+import { callable, headerFields } from '../core/option-kind.ts';
+import { type OptionRules, withDefaults } from '../core/options.ts';
 import type { HttpRequest } from '../core/request.ts';
 import { type EventItem, retryLine } from './event-format.ts';
 import { EventStream } from './event-stream.ts';
@@ -41,6 +42,11 @@ const EVENTS_DEFAULTS: Readonly<EventsOptions> = {
   clock: systemClock,
 };
 
+const RULES: OptionRules<EventsOptions> = {
+  offable: ['heartbeatMs'],
+  kinds: { headers: headerFields, onDrain: callable },
+};
+
 /** Caches and buffering proxies would keep events from a client for as long as the stream lasts. */
 const USUAL: readonly (readonly [string, string])[] = [
   ['content-type', 'text/event-stream'],
@@ -50,10 +56,7 @@ const USUAL: readonly (readonly [string, string])[] = [
 
 /** See `reply.events`. */
 export function eventsReply(source: AsyncIterable<EventItem>, given?: Partial<EventsOptions>): HttpResponse {
-  const { headers, heartbeatMs, retryMs, onDrain, clock } = withDefaults('events', EVENTS_DEFAULTS, given, [
-    'heartbeatMs',
-    'retryMs',
-  ]);
+  const { headers, heartbeatMs, retryMs, onDrain, clock } = withDefaults('events', EVENTS_DEFAULTS, given, RULES);
   const body = new EventStream(source, retryMs === null ? '' : retryLine(retryMs), heartbeatMs, clock);
   return {
     status: 200,

@@ -1,6 +1,7 @@
 import { Failure } from '../core/failure.ts';
 import type { BodyMode, Handler } from '../core/handler.ts';
 import { bodyReady } from '../core/handler.ts';
+import { oneOf, text } from '../core/option-kind.ts';
 import { withDefaults } from '../core/options.ts';
 import type { HttpRequest } from '../core/request.ts';
 import { methodReply, NOT_FOUND } from './dispatch.ts';
@@ -38,6 +39,7 @@ export interface MatchOptions {
 }
 
 const MATCH_DEFAULTS: Readonly<MatchOptions> = { listener: null, body: 'auto' };
+const KINDS = { listener: text, body: oneOf(['auto', 'manual']) };
 
 /** From here on a list of open routes is looked up by its first segment. */
 const MANY_COUNT = 8;
@@ -61,7 +63,7 @@ interface Candidate {
  * Which entries a host and an exact path can meet is worked out here, once, so that order costs nothing later.
  */
 export function matchRoutes(routes: readonly MatchedRoute[], options?: Partial<MatchOptions>): Handler {
-  const { listener, body } = withDefaults('matchRoutes', MATCH_DEFAULTS, options);
+  const { listener, body } = withDefaults('matchRoutes', MATCH_DEFAULTS, options, { kinds: KINDS });
   const candidates = routes
     .filter(({ match }) => isFor(match?.listener, listener))
     .map(({ match = {}, handler }) => candidate(match, bodyReady(handler, body)));

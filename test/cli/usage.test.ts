@@ -20,7 +20,7 @@ const WRONG_USAGE: readonly { readonly args: readonly string[]; readonly says: s
   { args: ['proxy'], says: "error: required option '--to <url>' not specified" },
   {
     args: ['proxy', '--to', 'localhost:3000'],
-    says: `error: option '--to <url>' argument 'localhost:3000' is invalid. upstream: endpoint localhost:3000 is none of http://, https:// and unix:`,
+    says: `error: option '--to <url>' argument 'localhost:3000' is invalid. endpoint localhost:3000 is none of http://, https:// and unix:`,
   },
   {
     args: ['demo', '--listen', '8080'],

@@ -119,5 +119,5 @@ test('a delay below nothing, from a clock of another grain, is none', () => {
 
 test('wrong options are named', () => {
   assert.throws(() => new LoopPressure({ hysteresisRatio: 2 }), /hysteresisRatio/);
-  assert.throws(() => new LoopPressure({ delayMinMs: 500 }), /delayMinMs must be less/);
+  assert.throws(() => new LoopPressure({ delayMinMs: 500 }), /delayMinMs: 500 is not less than delayMaxMs, 500/);
 });

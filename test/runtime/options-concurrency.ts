@@ -71,8 +71,9 @@ export const CONCURRENCY_CHECKS: Readonly<Record<string, LayerCheck>> = {
     await waiting(await layered.held({ concurrencyLimit: adaptive }), ['', ''], '');
   },
   'concurrencyLimit.requestMinCount': async (layered) => {
-    const adaptive = { adaptive: 'vegas', requestStartCount: 1, requestMinCount: 3, queueMaxCount: null } as const;
-    await waiting(await layered.held({ concurrencyLimit: adaptive }), ['', '', ''], '');
+    // More than where it starts by default.
+    const adaptive = { adaptive: 'vegas', requestMinCount: 22, queueMaxCount: null } as const;
+    await waiting(await layered.held({ concurrencyLimit: adaptive }), Array<string>(22).fill(''), '');
   },
   'concurrencyLimit.probeIntervalMs': async (layered) => {
     // A probe lets few requests through; with the usual interval the first comes after three seconds.
@@ -122,7 +123,8 @@ export const CONCURRENCY_CHECKS: Readonly<Record<string, LayerCheck>> = {
   'concurrencyLimit.tenant.header': async (layered) => {
     const tenant = { header: 'x-tenant' };
     assert.deepEqual(await order(layered, { ...TRUSTING, tenant }, ['a', 'a', 'b']), ['/a0', '/b2', '/a1']);
-    assert.deepEqual(await order(layered, { tenant }, ['a', 'a', 'b']), ['/a0', '/a1', '/b2']);
+    const elsewhere = { trustedProxies: ['192.0.2.1'], tenant };
+    assert.deepEqual(await order(layered, elsewhere, ['a', 'a', 'b']), ['/a0', '/a1', '/b2']);
   },
   'concurrencyLimit.tenantWeights': async (layered) => {
     const options = { ...TRUSTING, tenant: { header: 'x-tenant' }, tenantWeights: { a: 2 } };
@@ -145,7 +147,11 @@ export const CONCURRENCY_CHECKS: Readonly<Record<string, LayerCheck>> = {
     await waiting(held, [''], 'x-class: low\r\n');
   },
   'concurrencyLimit.trustedProxies': async (layered) => {
-    const held = await occupied(layered, { queueMaxCount: 2, classHeader: 'x-class' });
+    const held = await occupied(layered, {
+      queueMaxCount: 2,
+      classHeader: 'x-class',
+      trustedProxies: ['192.0.2.1'],
+    });
     await waiting(held, ['', 'x-class: low\r\n'], '');
   },
   'concurrencyLimit.retryAfterMs': async (layered) => {

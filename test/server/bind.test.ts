@@ -182,10 +182,13 @@ test('options of a wrong type are refused by their name', async (t) => {
   const bind = '127.0.0.1:0';
   for (const [options, message] of [
     [{ listeners: [{ bind }] }, 'serve: handler: give a function'],
-    [{ listeners: bind, handler: hello }, /^serve: listeners: give at least one, such as /],
-    [{ listeners: [{}], handler: hello }, /: bind: give an address, such as "127\.0\.0\.1:8080"$/],
-    [{ listeners: [{ bind: 80 }], handler: hello }, 'listener 80: bind: give an address, such as "127.0.0.1:8080"'],
-    [{ listeners: [{ bind, handler: 5 }], handler: hello }, `listener ${bind}: handler: give a function`],
+    [{ listeners: bind, handler: hello }, /^serve: listeners: "127\.0\.0\.1:0" is not at least one, such as /],
+    [{ listeners: [{}], handler: hello }, 'serve: listeners: [0]: bind: give an address, such as "127.0.0.1:8080"'],
+    [
+      { listeners: [{ bind: 80 }], handler: hello },
+      'serve: listeners: [0]: bind: 80 is not an address, such as "127.0.0.1:8080"',
+    ],
+    [{ listeners: [{ bind, handler: 5 }], handler: hello }, 'serve: listeners: [0]: handler: 5 is not a function'],
   ] as const) {
     await assert.rejects(() => Reflect.apply(serve, null, [options]), { name: 'TypeError', message });
   }

@@ -88,7 +88,7 @@ test('updateTls() with what cannot be used throws, and what was in force stays',
   assert.throws(() => server.updateTls('web', { certificates: [{ cert, key: named('three').key }] }), CertificateError);
   assert.throws(
     () => server.updateTls('web', { certificates: [] }),
-    /^TypeError: listener web: tls: certificates: give/,
+    /^TypeError: listener web: tls: certificates: \[\] is not at least one, such as/,
   );
   assert.throws(() => server.updateTls('other'), /^TypeError: updateTls: there is no listener named other$/);
   assert.equal(await shown(context, port), 'CN=one');

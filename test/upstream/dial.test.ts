@@ -9,8 +9,8 @@ import { TlsServer, UPSTREAM_TLS_DEFAULTS, UpstreamTls } from '../../src/transpo
 import { type Dialled, socketDial } from '../../src/upstream/dial.ts';
 import { Endpoint } from '../../src/upstream/endpoint.ts';
 import { endpointAddress } from '../../src/upstream/endpoint-address.ts';
+import { TRAIT_DEFAULTS } from '../../src/upstream/endpoint-source.ts';
 import type { UpstreamProtocol } from '../../src/upstream/options.ts';
-import { TRAIT_DEFAULTS } from '../../src/upstream/options.ts';
 import { Judge, Standing } from '../../src/upstream/standing.ts';
 import { TEST_AUTHORITY } from '../support/certificates.ts';
 import { MemoryConnection, NO_JUDGEMENT, UNHEARD } from './memory.ts';

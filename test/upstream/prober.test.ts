@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { onEvent } from '../../src/core/events.ts';
 import type { Attempt, Dial } from '../../src/upstream/dial.ts';
+import type { EndpointSource } from '../../src/upstream/endpoint-source.ts';
 import { UpstreamGroup, upstream } from '../../src/upstream/group.ts';
-import type { EndpointSource } from '../../src/upstream/options.ts';
 import type { ProbeOptions } from '../../src/upstream/probe-options.ts';
 import type { EndpointStatus } from '../../src/upstream/status.ts';
 import { TEST_AUTHORITY } from '../support/certificates.ts';
@@ -320,14 +320,14 @@ test('each change of health is an event with its reason, and nothing else is', a
 
 test('probe options that cannot work are all named at once', () => {
   const wrong: readonly (readonly [Record<string, unknown>, RegExp])[] = [
-    [{ kind: 'udp' }, /kind: "udp" is neither http nor tcp/],
-    [{ path: 'healthz' }, /path: give a path/],
-    [{ method: 'get x' }, /method: give a method/],
-    [{ expectStatus: [] }, /expectStatus: give at least one/],
-    [{ expectStatus: [200, '6xx'] }, /expectStatus: "6xx" is no status/],
+    [{ kind: 'udp' }, /kind: "udp" is not one of http, tcp/],
+    [{ path: 'healthz' }, /path: "healthz" is not a path such as \/healthz/],
+    [{ method: 'get x' }, /method: "get x" is not a method such as GET/],
+    [{ expectStatus: [] }, /expectStatus: \[\] is not a list of at least one status/],
+    [{ expectStatus: [200, '6xx'] }, /expectStatus: "6xx" is not a status such as 200 or 2xx/],
     [{ intervalMs: -1 }, /intervalMs: -1 is not milliseconds/],
     [{ pth: '/' }, /pth: no such option, did you mean path\?/],
-    [{ path: 'x', kind: 'y' }, /kind: .*; path: /],
+    [{ path: 'x', kind: 'y' }, /path: .*; health: active: kind: /],
   ];
   for (const [active, message] of wrong) {
     assert.throws(() => upstream({ endpoints: ['http://127.0.0.1:1'], health: { active } }), message);

@@ -8,7 +8,7 @@ import { SLOW_START_DEFAULTS } from '../../src/policy/slow-start.ts';
 import { SPILL_DEFAULTS, type SpillOptions } from '../../src/policy/tiers.ts';
 import { Endpoint, type EndpointTraits } from '../../src/upstream/endpoint.ts';
 import { endpointAddress } from '../../src/upstream/endpoint-address.ts';
-import { TRAIT_DEFAULTS } from '../../src/upstream/options.ts';
+import { TRAIT_DEFAULTS } from '../../src/upstream/endpoint-source.ts';
 import { Roster } from '../../src/upstream/roster.ts';
 import { Judge, Standing } from '../../src/upstream/standing.ts';
 import { Warmth } from '../../src/upstream/warmth.ts';

@@ -5,7 +5,7 @@ import { BREAKER_DEFAULTS } from '../../src/policy/breaker.ts';
 import { OUTLIER_DEFAULTS } from '../../src/policy/outlier.ts';
 import { Endpoint } from '../../src/upstream/endpoint.ts';
 import { endpointAddress } from '../../src/upstream/endpoint-address.ts';
-import { TRAIT_DEFAULTS } from '../../src/upstream/options.ts';
+import { TRAIT_DEFAULTS } from '../../src/upstream/endpoint-source.ts';
 import { Judge, type JudgeOptions, Standing } from '../../src/upstream/standing.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { NO_JUDGEMENT, UNHEARD } from './memory.ts';

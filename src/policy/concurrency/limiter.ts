@@ -1,3 +1,4 @@
+import { millisecondsOrNone, wholeNumber } from '../../core/option-kind.ts';
 import { withDefaults } from '../../core/options.ts';
 import type { ConcurrencyAlgorithm, ConcurrencyState } from './algorithm.ts';
 import { SampleWindow, type SampleWindowOptions } from './sample-window.ts';
@@ -14,6 +15,9 @@ const SAMPLE_WINDOW_DEFAULTS: Readonly<SampleWindowOptions> = {
   percentileRatio: 0,
 };
 
+/** A window may last for no time: it ends with its last sample then. */
+const KINDS = { windowMs: millisecondsOrNone, sampleMinCount: wholeNumber(1, 256) };
+
 /** Admits as many requests at once as its algorithm says, and tells it what became of them. */
 export class ConcurrencyLimiter<State extends ConcurrencyState> {
   inFlightCount = 0;
@@ -23,8 +27,7 @@ export class ConcurrencyLimiter<State extends ConcurrencyState> {
 
   /** Throws `TypeError` for wrong options. */
   constructor(algorithm: ConcurrencyAlgorithm<State>, given?: Partial<SampleWindowOptions>) {
-    const options = withDefaults('concurrency window', SAMPLE_WINDOW_DEFAULTS, given);
-    if (options.sampleMinCount > 256) throw new TypeError('concurrency window: sampleMinCount: give 1 to 256');
+    const options = withDefaults('concurrency window', SAMPLE_WINDOW_DEFAULTS, given, { kinds: KINDS });
     this.algorithm = algorithm;
     this.window = new SampleWindow(options);
     this.state = algorithm.start;

@@ -1,3 +1,4 @@
+import { wholeNumber } from '../../core/option-kind.ts';
 import { withDefaults } from '../../core/options.ts';
 import { halfSipHash } from './half-sip-hash.ts';
 import type { RateDecision, RateLimit } from './limit.ts';
@@ -8,6 +9,10 @@ export interface KeyedRateOptions {
 }
 
 export const KEYED_RATE_DEFAULTS: Readonly<KeyedRateOptions> = { keyMaxCount: 100_000 };
+
+/** More is a mistake: these are 2.4 GB, with a sliding window 4, and what a runtime says to much more names no option. */
+export const KEY_MAX_COUNT = 100_000_000;
+export const KEYED_RATE_KINDS = { keyMaxCount: wholeNumber(1, KEY_MAX_COUNT) };
 
 /** A key may be in any of the slots of its set; their tags are one cache line. */
 const SLOTS_PER_SET = 16;
@@ -42,7 +47,7 @@ export class KeyedRate {
 
   /** `random` gives numbers from 0 to 1 and is asked twice, for the key of the hash. Throws `TypeError` for wrong options. */
   constructor(limit: RateLimit, random: () => number, given?: Partial<KeyedRateOptions>) {
-    const { keyMaxCount } = withDefaults('rate limit keys', KEYED_RATE_DEFAULTS, given);
+    const { keyMaxCount } = withDefaults('rate limit keys', KEYED_RATE_DEFAULTS, given, { kinds: KEYED_RATE_KINDS });
     this.limit = limit;
     this.setCount = Math.ceil(keyMaxCount / KEYS_PER_SET);
     this.setWords = TAG_WORDS + SLOTS_PER_SET * limit.wordCount;

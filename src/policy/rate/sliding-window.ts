@@ -1,3 +1,4 @@
+import { wholeNumber } from '../../core/option-kind.ts';
 import { withDefaults } from '../../core/options.ts';
 import { blankDecision, type RateDecision, type RateLimit } from './limit.ts';
 
@@ -13,6 +14,9 @@ export const SLIDING_WINDOW_DEFAULTS: Readonly<SlidingWindowOptions> = { request
 /** Two counts share the 52 whole bits of one number. */
 const COUNT_BASE = 2 ** 26;
 
+/** What its options may be, where their names do not tell. */
+export const SLIDING_WINDOW_KINDS = { requestMaxCount: wholeNumber(1, COUNT_BASE - 1) };
+
 /**
  * A window that slides, from two counts: that of the current fixed window, and of the one before by the share that the
  * sliding window still covers (as Cloudflare does). It takes the requests of the window before as spread evenly:
@@ -25,11 +29,10 @@ const COUNT_BASE = 2 ** 26;
  * Throws `TypeError` for wrong options.
  */
 export function slidingWindow(given?: Partial<SlidingWindowOptions>): RateLimit {
-  const options = withDefaults('sliding window', SLIDING_WINDOW_DEFAULTS, given);
-  if (options.windowMs === 0) throw new TypeError('sliding window: windowMs: 0 is no window, give more');
-  if (options.requestMaxCount >= COUNT_BASE)
-    throw new TypeError(`sliding window: requestMaxCount: give ${COUNT_BASE - 1} at most`);
-  return new SlidingWindow(options.requestMaxCount, options.windowMs);
+  const { requestMaxCount, windowMs } = withDefaults('sliding window', SLIDING_WINDOW_DEFAULTS, given, {
+    kinds: SLIDING_WINDOW_KINDS,
+  });
+  return new SlidingWindow(requestMaxCount, windowMs);
 }
 
 /** State: the number of the window from which on the counts mean nothing; then the current count × 2²⁶ + the count before. */

@@ -35,15 +35,13 @@ export const HTTP1_DEFAULTS: Readonly<Http1Limits> = {
   handlerTimeoutMs: null,
 };
 
-/** The limits that `null` turns off. */
+/** The limits that `null` turns off, besides those that are off by default. */
 export const HTTP1_OFFABLE = [
   'bodyMaxBytes',
   'headTimeoutMs',
   'idleTimeoutMs',
   'dataRateMinBytesPerSec',
   'writeStallTimeoutMs',
-  'requestsPerConnectionMaxCount',
-  'handlerTimeoutMs',
 ] as const satisfies readonly (keyof Http1Limits)[];
 
 /** Bytes of chunk extensions in one body: they mean nothing to anybody, so a flood of them is an attack. */

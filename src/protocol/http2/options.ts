@@ -1,3 +1,4 @@
+import { type OptionKind, wholeNumber } from '../../core/option-kind.ts';
 import { withDefaults } from '../../core/options.ts';
 import { MAX_31_BIT } from './frame.ts';
 
@@ -55,16 +56,22 @@ export const HTTP2_RANGES: Readonly<Record<keyof Http2Options, readonly [min: nu
   streamTotalMaxCount: [1, MAX_31_BIT],
 };
 
-/** Fills the options up. Throws `TypeError` naming what is wrong. */
-export function http2Options(what: string, given: Partial<Http2Options> | undefined): Http2Options {
-  const options = withDefaults(what, HTTP2_DEFAULTS, given);
-  const wrong = Object.entries(HTTP2_RANGES).flatMap(([name, [min, max]]) => {
-    const value: unknown = Reflect.get(options, name);
-    return typeof value === 'number' && value >= min && value <= max ? [] : [`${name}: give ${min} to ${max}`];
-  });
-  if (wrong.length > 0) throw new TypeError(`${what}: ${wrong.join('; ')}`);
-  return options;
-}
+const inRange = (name: keyof Http2Options): OptionKind => wholeNumber(...HTTP2_RANGES[name]);
+
+const KINDS = {
+  connectionWindowBytes: inRange('connectionWindowBytes'),
+  streamWindowBytes: inRange('streamWindowBytes'),
+  windowRefillThresholdBytes: inRange('windowRefillThresholdBytes'),
+  streamMaxCount: inRange('streamMaxCount'),
+  frameMaxBytes: inRange('frameMaxBytes'),
+  headerListMaxBytes: inRange('headerListMaxBytes'),
+  headerTableMaxBytes: inRange('headerTableMaxBytes'),
+  streamTotalMaxCount: inRange('streamTotalMaxCount'),
+} satisfies Record<keyof Http2Options, OptionKind>;
+
+/** Fills the options up. Throws `TypeError` naming every wrong field. */
+export const http2Options = (what: string, given: Partial<Http2Options> | undefined): Http2Options =>
+  withDefaults(what, HTTP2_DEFAULTS, given, { kinds: KINDS });
 
 /** The limits of a listener that hold for HTTP/2 requests as well; `null` is off. */
 export interface Http2Limits {

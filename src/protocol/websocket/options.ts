@@ -1,6 +1,16 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
-import { isToken } from '../../core/headers.ts';
-import { withDefaults } from '../../core/options.ts';
+import {
+  either,
+  flag,
+  functionOr,
+  isObject,
+  listOf,
+  matching,
+  oneOf,
+  token,
+  wholeNumber,
+} from '../../core/option-kind.ts';
+import { type OptionRules, part, withDefaults } from '../../core/options.ts';
 import type { HttpRequest } from '../../core/request.ts';
 
 /** Compression of messages (RFC 7692). Each socket that agrees on it costs up to about 300 KiB with the widest window. */
@@ -78,51 +88,29 @@ export interface WebSocketSettings extends Omit<WebSocketOptions, 'deflate'> {
   readonly deflate: DeflateOptions | null;
 }
 
-/** Fills options up. Throws `TypeError` on wrong ones. */
+const DEFLATE_KINDS = { windowBits: wholeNumber(9, 15), memLevel: wholeNumber(1, 9), level: wholeNumber(1, 9) };
+
+const deflateSettings = (given: Partial<DeflateOptions>): DeflateOptions =>
+  withDefaults('deflate', DEFLATE_DEFAULTS, given, { kinds: DEFLATE_KINDS });
+
+const originList = listOf(matching('an origin such as https://example.com', /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/i));
+
+const RULES: OptionRules<WebSocketOptions> = {
+  offable: ['messageMaxBytes', 'sendBufferMaxBytes', 'pingIntervalMs', 'origins'],
+  kinds: {
+    messageMaxBytes: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+    deflate: either(isObject, part(deflateSettings), flag),
+    protocols: functionOr(listOf(token('a name of a protocol'), 'a list of protocols')),
+    origins: either(Array.isArray, originList, oneOf(['same'], 'a list of origins')),
+  },
+};
+
+/** Fills options up. Throws `TypeError` naming every wrong field. */
 export function websocketSettings(given: Partial<WebSocketOptions> | undefined): WebSocketSettings {
-  const { deflate, ...options } = withDefaults('websocket', WEBSOCKET_DEFAULTS, given, [
-    'messageMaxBytes',
-    'frameMaxBytes',
-    'sendBufferMaxBytes',
-    'pingIntervalMs',
-    'idleTimeoutMs',
-  ]);
-  if (options.messageMaxBytes === 0)
-    throw new TypeError('websocket: messageMaxBytes: give 1 or more; null turns it off');
+  const { deflate, origins, ...options } = withDefaults('websocket', WEBSOCKET_DEFAULTS, given, RULES);
   return {
     ...options,
-    origins: checkOrigins(options.origins),
-    protocols: checkProtocols(options.protocols),
+    origins: origins === null || origins === 'same' ? origins : origins.map((origin) => origin.toLowerCase()),
     deflate: deflate === false ? null : deflateSettings(deflate === true ? {} : deflate),
   };
-}
-
-function checkOrigins(origins: WebSocketOptions['origins']): WebSocketOptions['origins'] {
-  if (origins === null || origins === 'same') return origins;
-  const wrong = origins.filter((origin) => !/^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/i.test(origin));
-  if (wrong.length > 0)
-    throw new TypeError(`websocket: origins: ${wrong.join(', ')}: give them as https://example.com`);
-  return origins.map((origin) => origin.toLowerCase());
-}
-
-function checkProtocols(protocols: WebSocketOptions['protocols']): WebSocketOptions['protocols'] {
-  if (typeof protocols === 'function') return protocols;
-  const wrong = protocols.filter((name) => !isToken(name));
-  if (wrong.length > 0) throw new TypeError(`websocket: protocols: ${JSON.stringify(wrong[0])} is not a name of one`);
-  return protocols;
-}
-
-function deflateSettings(given: Partial<DeflateOptions>): DeflateOptions {
-  const deflate = withDefaults('websocket: deflate', DEFLATE_DEFAULTS, given);
-  for (const [name, from, to] of [
-    ['windowBits', 9, 15],
-    ['memLevel', 1, 9],
-    ['level', 1, 9],
-  ] as const) {
-    const value = deflate[name];
-    if (!Number.isInteger(value) || value < from || value > to) {
-      throw new TypeError(`websocket: deflate: ${name}: ${value} is not a whole number from ${from} to ${to}`);
-    }
-  }
-  return deflate;
 }

@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import { TrustedProxies } from '../../core/trusted-proxies.ts';
 import { BALANCE_NAMES } from '../../policy/balance/balancer.ts';
 import type { HASH_TABLES } from '../../policy/balance/hash.ts';
-import { BALANCE_DEFAULTS, type BalanceSettings } from '../../upstream/balance.ts';
+import { BALANCE_DEFAULTS, type BalanceSettings, balanceSettings } from '../../upstream/balance.ts';
 import { STICKY_DEFAULTS, STICKY_SECRET_MIN_CHARS, type StickyOptions } from '../../upstream/sticky.ts';
-import { fieldName, offable, parsed, ratio, required, setting } from './unit.ts';
+import { consistent, fieldName, offable, ratio, required, setting, trustedProxy } from './unit.ts';
 
 const SECRET = `text of at least ${STICKY_SECRET_MIN_CHARS} characters`;
 
@@ -32,7 +31,7 @@ const block = {
   policy: setting(z.enum(BALANCE_NAMES), 'How an endpoint is chosen.', BALANCE_DEFAULTS.policy),
   key: setting(key, 'For `hash`: what requests are pinned by. One that has none goes anywhere.', 'client-ip'),
   trustedProxies: setting(
-    z.array(parsed((entry) => new TrustedProxies([entry]))),
+    z.array(trustedProxy),
     'For `client-ip`: peers whose `x-forwarded-for` is believed: addresses, CIDR ranges, or `unix`. Default: none.',
   ),
   table: setting(
@@ -54,6 +53,6 @@ const block = {
 
 /** How an endpoint is chosen. */
 export const balance = z.union(
-  [z.enum(BALANCE_NAMES), z.strictObject(block)],
+  [z.enum(BALANCE_NAMES), consistent(z.strictObject(block), balanceSettings)],
   `one of ${BALANCE_NAMES.join(', ')}, or a block with \`policy\``,
 );

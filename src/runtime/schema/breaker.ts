@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { BREAKER_DEFAULTS, type BreakerOptions } from '../../policy/breaker.ts';
-import { checkBreaker } from '../../upstream/options.ts';
-import { consistent, count, milliseconds, offable, ratio, setting } from './unit.ts';
+import { BREAKER_DEFAULTS, type BreakerOptions, breakerOptions } from '../../policy/breaker.ts';
+import { consistent, count, milliseconds, millisecondsOrNone, offable, ratio, setting } from './unit.ts';
 
 const options = {
   failureRatio: setting(
@@ -10,7 +9,7 @@ const options = {
     BREAKER_DEFAULTS.failureRatio,
   ),
   windowMs: setting(milliseconds, 'How far back calls count at most.', BREAKER_DEFAULTS.windowMs),
-  windowMinMs: setting(milliseconds, 'And at least, however many there are.', BREAKER_DEFAULTS.windowMinMs),
+  windowMinMs: setting(millisecondsOrNone, 'And at least, however many there are.', BREAKER_DEFAULTS.windowMinMs),
   volumeMinCount: setting(count, 'Fewer calls in the window say nothing.', BREAKER_DEFAULTS.volumeMinCount),
   volumeEnoughCount: setting(
     count,
@@ -27,7 +26,7 @@ const options = {
   openMaxMs: setting(milliseconds, 'It never stays open for longer.', BREAKER_DEFAULTS.openMaxMs),
   jitterRatio: setting(ratio, 'Added to that at random, as a share of it.', BREAKER_DEFAULTS.jitterRatio),
   calmMs: setting(
-    milliseconds,
+    millisecondsOrNone,
     'After being closed for so long it begins with `openMs` again.',
     BREAKER_DEFAULTS.calmMs,
   ),
@@ -44,4 +43,4 @@ const options = {
 } satisfies Record<keyof BreakerOptions, z.ZodType>;
 
 /** When an endpoint is not asked for a while, because of how its last calls went. */
-export const breaker = consistent(z.strictObject(options), (given) => checkBreaker({ ...BREAKER_DEFAULTS, ...given }));
+export const breaker = consistent(z.strictObject(options), breakerOptions);

@@ -2,11 +2,12 @@ import { z } from 'zod';
 import {
   DISCOVER_DEFAULTS,
   type DiscoverOptions,
+  discoverSettings,
   readHostAndPort,
   readNameServer,
   readService,
 } from '../../upstream/discover-options.ts';
-import { milliseconds, parsed, setting } from './unit.ts';
+import { consistent, milliseconds, parsed, setting } from './unit.ts';
 
 const options = {
   dns: setting(parsed(readHostAndPort), '`host:port`: each address of the host (A and AAAA) is an endpoint.'),
@@ -36,4 +37,4 @@ const options = {
 } satisfies Record<keyof DiscoverOptions, z.ZodType>;
 
 /** Where endpoints are looked for. */
-export const discover = z.strictObject(options);
+export const discover = consistent(z.strictObject(options), discoverSettings);

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import {
-  checkProbeHeaders,
   EXPECTED_STATUS,
   PROBE_DEFAULTS,
   PROBE_KINDS,
   PROBE_METHOD,
   PROBE_PATH,
   type ProbeOptions,
+  probeSettings,
 } from '../../upstream/probe-options.ts';
 import { outlier } from './outlier.ts';
 import { headers } from './route.ts';
@@ -32,7 +32,7 @@ const options = {
     PROBE_DEFAULTS.method,
   ),
   host: offable(text, 'The `host` of the request. `null`: that of the endpoint.', PROBE_DEFAULTS.host),
-  headers: setting(consistent(headers, checkProbeHeaders), 'Further headers of the request.'),
+  headers: setting(headers, 'Further headers of the request.'),
   intervalMs: setting(milliseconds, 'From one probe of an endpoint to the next.', PROBE_DEFAULTS.intervalMs),
   unhealthyIntervalMs: setting(
     milliseconds,
@@ -88,7 +88,7 @@ const options = {
 /** By what an endpoint is known to be well. */
 export const health = z.strictObject({
   active: setting(
-    z.strictObject(options),
+    consistent(z.strictObject(options), probeSettings),
     'Asks endpoints how they are. Off when absent. See [policies/health.md](policies/health.md).',
   ),
   passive: setting(

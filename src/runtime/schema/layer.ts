@@ -3,7 +3,7 @@ import { BODY_LIMIT_DEFAULTS } from '../../web/layers/body-limit.ts';
 import { REQUEST_ID_DEFAULTS } from '../../web/layers/request-id.ts';
 import { TIMEOUT_DEFAULTS } from '../../web/layers/timeout.ts';
 import { concurrencyLimit, loadShedding, rateLimit, requestClass } from './limits.ts';
-import { bytes, count, fieldName, milliseconds, offable, setting } from './unit.ts';
+import { bytes, fieldName, milliseconds, offable, setting } from './unit.ts';
 
 /** What requests pass through: the library's layers by their names. */
 export const layer = z
@@ -16,7 +16,7 @@ export const layer = z
           'Take the id of the client over. Only behind a proxy that sets it.',
           REQUEST_ID_DEFAULTS.trusted,
         ),
-        idMaxBytes: setting(count, 'A longer id is not taken over.', REQUEST_ID_DEFAULTS.idMaxBytes),
+        idMaxBytes: setting(bytes, 'A longer id is not taken over.', REQUEST_ID_DEFAULTS.idMaxBytes),
       }),
       'Gives each request an id that is unique anywhere, for logs, and tells it in a response header.',
     ),

@@ -1,37 +1,42 @@
 import { z } from 'zod';
-import { TrustedProxies } from '../../core/trusted-proxies.ts';
 import { RATE_ALGORITHM_NAMES } from '../../policy/rate/algorithms.ts';
 import { LEAKY_BUCKET_DEFAULTS, TOKEN_BUCKET_DEFAULTS } from '../../policy/rate/bucket.ts';
+import { KEY_MAX_COUNT } from '../../policy/rate/keyed-rate.ts';
 import { SLIDING_WINDOW_DEFAULTS } from '../../policy/rate/sliding-window.ts';
-import { LoopPressure, SHED_CLASSES } from '../../policy/shedding.ts';
+import { SHED_CLASSES } from '../../policy/shedding.ts';
 import {
   ADAPTIVE_LIMITS,
   CODEL_MODES,
   CONCURRENCY_LIMIT_DEFAULTS,
   type ConcurrencyLimitOptions,
   concurrencyOptions,
-  makeQueueControl,
   QUEUE_CODEL_DEFAULTS,
 } from '../../web/layers/concurrency-options.ts';
-import { LOAD_SHEDDING_DEFAULTS, type LoadSheddingOptions } from '../../web/layers/load-shedding.ts';
-import { RATE_LIMIT_DEFAULTS, type RateLimitOptions, rateAlgorithm } from '../../web/layers/rate-limit.ts';
+import {
+  LOAD_SHEDDING_DEFAULTS,
+  type LoadSheddingOptions,
+  loadSheddingOptions,
+} from '../../web/layers/load-shedding.ts';
+import { RATE_LIMIT_DEFAULTS, type RateLimitOptions, rateLimitOptions } from '../../web/layers/rate-limit.ts';
 import { KEY_SOURCES } from '../../web/layers/request-key.ts';
 import {
   consistent,
   count,
   fieldName,
   milliseconds,
+  millisecondsOrNone,
   offable,
-  parsed,
   perSec,
   ratio,
   required,
   setting,
-  text,
+  trustedProxy,
 } from './unit.ts';
 
+const NAME = 'a name in printable ASCII';
+
 const name = (what: string) =>
-  setting(text.regex(/^[ -~]+$/, 'printable ASCII'), `What ${what} call this limit.`, RATE_LIMIT_DEFAULTS.name);
+  setting(z.string(NAME).regex(/^[ -~]+$/, NAME), `What ${what} call this limit.`, RATE_LIMIT_DEFAULTS.name);
 
 const keySource = (header: string) =>
   z.union(
@@ -40,7 +45,7 @@ const keySource = (header: string) =>
   );
 
 const trustedProxies = setting(
-  z.array(parsed((entry) => new TrustedProxies([entry]))),
+  z.array(trustedProxy),
   'Peers that are believed: addresses, CIDR ranges, or `unix`. Default: none.',
 );
 
@@ -49,6 +54,9 @@ const ipv6PrefixLength = setting(
   'How many leading bits of an IPv6 address are one client.',
   RATE_LIMIT_DEFAULTS.ipv6PrefixLength,
 );
+
+const KEYS = `a whole number from 1 to ${KEY_MAX_COUNT}`;
+const keyCount = z.int(KEYS).min(1, KEYS).max(KEY_MAX_COUNT, KEYS);
 
 const rate = {
   algorithm: setting(
@@ -76,7 +84,7 @@ const rate = {
     'client-ip',
   ),
   keyMaxCount: setting(
-    count,
+    keyCount,
     'Keys that are told apart at once. The memory is taken at the start: 24 bytes each, 40 for windows.',
     RATE_LIMIT_DEFAULTS.keyMaxCount,
   ),
@@ -86,7 +94,7 @@ const rate = {
 } satisfies Record<Exclude<keyof RateLimitOptions, 'store' | 'clock'>, z.ZodType>;
 
 export const rateLimit = setting(
-  consistent(z.strictObject(rate), rateAlgorithm),
+  consistent(z.strictObject(rate), rateLimitOptions),
   'So many requests of a client in a time. Over it: 429 with `retry-after`. See [rate-limit.md](policies/rate-limit.md).',
 );
 
@@ -162,12 +170,12 @@ const concurrency = {
   tenantQueueMaxCount: offable(count, 'Requests of one tenant that wait. `null`: a fair share.', null),
   ipv6PrefixLength,
   ...shedClass('high'),
-  retryAfterMs: setting(milliseconds, 'What `retry-after` says.', CONCURRENCY_LIMIT_DEFAULTS.retryAfterMs),
+  retryAfterMs: setting(millisecondsOrNone, 'What `retry-after` says.', CONCURRENCY_LIMIT_DEFAULTS.retryAfterMs),
   // `abandonMs` is for handlers of a program: what a configuration can run stops when its request ends.
 } satisfies Record<Exclude<keyof ConcurrencyLimitOptions, 'clock' | 'abandonMs'>, z.ZodType>;
 
 export const concurrencyLimit = setting(
-  consistent(z.strictObject(concurrency), (options) => makeQueueControl(concurrencyOptions(options).codel)),
+  consistent(z.strictObject(concurrency), concurrencyOptions),
   'So many requests at once. Over it they wait, or: 503 with `retry-after`. See [concurrency-limit.md](policies/concurrency-limit.md).',
 );
 
@@ -175,12 +183,16 @@ const shedding = {
   name: name('events'),
   ...shedClass('normal'),
   delayMinMs: setting(
-    milliseconds,
+    millisecondsOrNone,
     'Up to this delay of the event loop nothing is refused.',
     LOAD_SHEDDING_DEFAULTS.delayMinMs,
   ),
   delayMaxMs: setting(milliseconds, 'From this delay on everything is.', LOAD_SHEDDING_DEFAULTS.delayMaxMs),
-  smoothingMs: setting(milliseconds, 'Delays are averaged over about this long.', LOAD_SHEDDING_DEFAULTS.smoothingMs),
+  smoothingMs: setting(
+    millisecondsOrNone,
+    'Delays are averaged over about this long.',
+    LOAD_SHEDDING_DEFAULTS.smoothingMs,
+  ),
   hysteresisRatio: setting(
     ratio,
     'By how much of the range the delay has to fall before less is refused.',
@@ -191,15 +203,10 @@ const shedding = {
     'For so long it is the same clients that are refused.',
     LOAD_SHEDDING_DEFAULTS.periodMs,
   ),
-  retryAfterMs: setting(milliseconds, 'What `retry-after` says.', LOAD_SHEDDING_DEFAULTS.retryAfterMs),
+  retryAfterMs: setting(millisecondsOrNone, 'What `retry-after` says.', LOAD_SHEDDING_DEFAULTS.retryAfterMs),
 } satisfies Record<Exclude<keyof LoadSheddingOptions, 'clock' | 'ipv6PrefixLength'>, z.ZodType>;
 
 export const loadShedding = setting(
-  consistent(z.strictObject(shedding), ({ delayMinMs, delayMaxMs }) => {
-    new LoopPressure({
-      ...(delayMinMs === undefined ? {} : { delayMinMs }),
-      ...(delayMaxMs === undefined ? {} : { delayMaxMs }),
-    });
-  }),
+  consistent(z.strictObject(shedding), loadSheddingOptions),
   'While the processor cannot keep up: 503 with `retry-after`, the less important requests first. See [load-shedding.md](policies/load-shedding.md).',
 );

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { OUTLIER_DEFAULTS, type OutlierOptions } from '../../policy/outlier.ts';
-import { count, milliseconds, offable, ratio, setting } from './unit.ts';
+import { OUTLIER_DEFAULTS, type OutlierOptions, outlierOptions } from '../../policy/outlier.ts';
+import { consistent, count, milliseconds, millisecondsOrNone, offable, ratio, setting } from './unit.ts';
 
 const options = {
   failureCount: offable(count, 'Failed answers in a row.', OUTLIER_DEFAULTS.failureCount),
@@ -17,7 +17,7 @@ const options = {
     'Too slow is one of whose latency the median of all endpoints is this share or less: 0.25 is four times as slow.',
     OUTLIER_DEFAULTS.latencyRatio,
   ),
-  latencyMinMs: setting(milliseconds, 'A lower latency is never too slow.', OUTLIER_DEFAULTS.latencyMinMs),
+  latencyMinMs: setting(millisecondsOrNone, 'A lower latency is never too slow.', OUTLIER_DEFAULTS.latencyMinMs),
   ejectMs: setting(milliseconds, 'The first ejection takes so long, the n-th n times that.', OUTLIER_DEFAULTS.ejectMs),
   ejectMaxMs: setting(milliseconds, 'No ejection takes longer.', OUTLIER_DEFAULTS.ejectMaxMs),
   ejectedMaxRatio: setting(
@@ -28,4 +28,4 @@ const options = {
 } satisfies Record<keyof OutlierOptions, z.ZodType>;
 
 /** When an endpoint is taken out because of how it answers requests. */
-export const outlier = z.strictObject(options);
+export const outlier = consistent(z.strictObject(options), outlierOptions);

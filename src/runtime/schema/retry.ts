@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { JITTERS, RETRY_CAUSES, RETRY_DEFAULTS, type RetryOptions } from '../../upstream/retry.ts';
-import { bytes, count, milliseconds, offable, perSec, ratio, setting } from './unit.ts';
+import { JITTERS, RETRY_CAUSES, RETRY_DEFAULTS, type RetryOptions, retryOptions } from '../../upstream/retry.ts';
+import { bytes, consistent, count, milliseconds, millisecondsOrNone, offable, perSec, ratio, setting } from './unit.ts';
 
 const CAUSES = `one of ${RETRY_CAUSES.join(', ')}`;
 
@@ -16,7 +16,7 @@ const options = {
     RETRY_DEFAULTS.perTryTimeoutMs,
   ),
   hedgeAfterMs: offable(
-    milliseconds,
+    millisecondsOrNone,
     'An attempt that takes longer to the head of its answer gets another one beside it, at another endpoint; the first answer wins.',
     RETRY_DEFAULTS.hedgeAfterMs,
   ),
@@ -36,22 +36,22 @@ const options = {
     RETRY_DEFAULTS.replayMaxBytes,
   ),
   backoffMs: setting(
-    milliseconds,
+    millisecondsOrNone,
     'The first wait before the same endpoints are asked once more is up to this; each further one up to twice as long.',
     RETRY_DEFAULTS.backoffMs,
   ),
-  backoffMaxMs: setting(milliseconds, 'No wait is longer.', RETRY_DEFAULTS.backoffMaxMs),
+  backoffMaxMs: setting(millisecondsOrNone, 'No wait is longer.', RETRY_DEFAULTS.backoffMaxMs),
   jitter: setting(
     z.enum(JITTERS),
     'How a wait is drawn. `full`: anything up to its limit. `decorrelated`: from `backoffMs` to three times the last one.',
     RETRY_DEFAULTS.jitter,
   ),
   retryAfterMaxMs: setting(
-    milliseconds,
+    millisecondsOrNone,
     'A longer `retry-after` is not waited for: the answer goes to the client.',
     RETRY_DEFAULTS.retryAfterMaxMs,
   ),
 } satisfies Record<keyof RetryOptions, z.ZodType>;
 
 /** How requests that fail are sent again. */
-export const retry = z.strictObject(options);
+export const retry = consistent(z.strictObject(options), retryOptions);

@@ -1,15 +1,14 @@
 import { z } from 'zod';
 import { HeaderFields, isToken } from '../../core/headers.ts';
-import { TrustedProxies } from '../../core/trusted-proxies.ts';
 import { PROXY_DEFAULTS, type ProxyOptions } from '../../upstream/forward.ts';
-import { checkUpgrades } from '../../upstream/upgrade.ts';
+import { upgradeName } from '../../upstream/upgrade.ts';
 import { parseHost } from '../../web/host.ts';
 import { checkMethods } from '../../web/method.ts';
 import { parsePattern } from '../../web/pattern.ts';
 import { readLocation } from '../location.ts';
 import { ROUTE_ACTIONS } from '../references.ts';
 import { layer } from './layer.ts';
-import { bytes, milliseconds, offable, parsed, required, setting, text } from './unit.ts';
+import { bytes, fitting, milliseconds, offable, parsed, required, setting, text, trustedProxy } from './unit.ts';
 
 /** Written by the server for every answer; another one could only be wrong. */
 const FRAMING_FIELDS: ReadonlySet<string> = new Set([
@@ -93,7 +92,7 @@ function validLocation(location: string): boolean {
 
 const proxyOptions = {
   trustedProxies: setting(
-    z.array(parsed((entry) => new TrustedProxies([entry]))),
+    z.array(trustedProxy),
     'Peers whose `x-forwarded-*` and `forwarded` fields are kept and added to: addresses, CIDR ranges, or `unix`. What anybody else claims about itself is replaced. Default: none.',
   ),
   forwarded: setting(
@@ -123,7 +122,7 @@ const proxyOptions = {
     PROXY_DEFAULTS.gatherMaxBytes,
   ),
   upgrade: setting(
-    z.array(parsed((name) => checkUpgrades([name]))),
+    z.array(fitting(upgradeName)),
     'Protocols that clients may switch to through this route, such as `[websocket]`; `connect` lets CONNECT through, to the upstream. Any other wish is answered 501. Default: none.',
   ),
   tunnelIdleTimeoutMs: offable(

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { SLOW_START_DEFAULTS, type SlowStartOptions } from '../../policy/slow-start.ts';
 import { SPILL_DEFAULTS, type SpillOptions } from '../../policy/tiers.ts';
-import { milliseconds, offable, ratio, setting } from './unit.ts';
+import { millisecondsOrNone, offable, ratio, setting } from './unit.ts';
 
 const start = {
-  windowMs: setting(milliseconds, 'How long it takes.', SLOW_START_DEFAULTS.windowMs),
+  windowMs: setting(millisecondsOrNone, 'How long it takes; 0 is at once.', SLOW_START_DEFAULTS.windowMs),
   minRatio: setting(ratio, 'What it gets of its share from the beginning.', SLOW_START_DEFAULTS.minRatio),
   aggression: setting(
     z.number('a number above 0').gt(0, 'a number above 0'),

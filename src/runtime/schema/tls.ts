@@ -6,8 +6,9 @@ import {
   TLS_DEFAULTS,
   TLS_VERSIONS,
   type TlsOptions,
+  tlsSettings,
 } from '../../transport/tls/options.ts';
-import { count, milliseconds, offable, perSec, required, setting, text } from './unit.ts';
+import { consistent, count, milliseconds, offable, perSec, required, setting, text } from './unit.ts';
 
 const certificate = {
   cert: required(text, 'The certificate, and after it those that signed it: a PEM file, or PEM itself.'),
@@ -62,4 +63,4 @@ const options = {
 } satisfies Record<keyof TlsOptions, z.ZodType>;
 
 /** TLS on a listener. */
-export const tls = z.strictObject(options);
+export const tls = consistent(z.strictObject(options), (given) => tlsSettings('tls', given));

@@ -1,10 +1,16 @@
 import { z } from 'zod';
 import { isToken } from '../../core/headers.ts';
+import { faultsOf, type OptionKind } from '../../core/option-kind.ts';
+import { proxyEntry } from '../../core/trusted-proxies.ts';
 
 const number = (want: string, check: (schema: z.ZodNumber) => z.ZodNumber): z.ZodNumber => check(z.number(want));
 
 /** Values by the unit in their name. The message says what is expected; `explain.ts` puts it into a sentence. */
-export const milliseconds = number('milliseconds, 0 or more', (schema) => schema.min(0, 'milliseconds, 0 or more'));
+export const milliseconds = number('milliseconds above 0', (schema) => schema.gt(0, 'milliseconds above 0'));
+/** Where none means something: nothing is waited for, or nothing is too short. */
+export const millisecondsOrNone = number('milliseconds, 0 or more', (schema) =>
+  schema.min(0, 'milliseconds, 0 or more'),
+);
 export const bytes = number('a whole number of bytes, 0 or more', (schema) =>
   schema.int('a whole number of bytes, 0 or more').min(0, 'a whole number of bytes, 0 or more'),
 );
@@ -57,19 +63,56 @@ export function parsed(parse: (value: string) => unknown): z.ZodString {
   });
 }
 
+/** Text that fits an option of the library. */
+export function fitting({ faults }: OptionKind): z.ZodString {
+  return z.string('text').superRefine((value, context) => {
+    for (const message of faults(value)) context.addIssue({ code: 'custom', message, params: { whole: true } });
+  });
+}
+
+/** Whose word is believed. */
+export const trustedProxy = fitting(proxyEntry);
+
 /** The name of a header field. */
 export const fieldName = parsed((name) => {
   if (!isToken(name)) throw new TypeError('expected a name of letters, digits and hyphens');
 });
 
-/** A block whose entries must also fit each other. What `check` throws begins with the block's name; the rest is what a person reads. */
+/** A block that is also checked as the library does, for what its entries must be to each other. What has been said is not said again. */
 export function consistent<Block extends z.ZodType>(block: Block, check: (value: z.output<Block>) => unknown): Block {
-  return block.superRefine((value, context) => {
-    try {
-      check(value);
-    } catch (error) {
-      const message = (error instanceof Error ? error.message : String(error)).replace(/^[^:]*: /, '');
-      context.addIssue({ code: 'custom', message, params: { whole: true } });
-    }
-  });
+  return block.superRefine(
+    (value, context) => {
+      const said = context.issues.flatMap(pathsOf);
+      for (const fault of faultsOf(() => check(value))) {
+        const { path, message } = placed(fault, value);
+        if (said.some((other) => isWithin(path, other) || isWithin(other, path))) continue;
+        context.addIssue({ code: 'custom', path, message, params: { whole: true } });
+      }
+    },
+    // One wrong entry does not hide what is wrong with others.
+    { when: () => true },
+  );
+}
+
+type Path = readonly PropertyKey[];
+
+const pathsOf = ({ path = [], ...issue }: z.core.$ZodRawIssue): Path[] =>
+  issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...path, key]) : [path];
+
+const isWithin = (path: Path, outer: Path): boolean => outer.every((step, index) => path[index] === step);
+
+/** Where in a block a fault is, that begins with the names of options, and what is left to say. */
+function placed(fault: string, block: unknown): { path: (string | number)[]; message: string } {
+  const path: (string | number)[] = [];
+  let message = fault;
+  let within = block;
+  while (typeof within === 'object' && within !== null) {
+    const { name, index, rest } = /^(?:(?<name>\w+)|\[(?<index>\d+)\]): (?<rest>.*)$/s.exec(message)?.groups ?? {};
+    if (rest === undefined) break;
+    const step = name ?? Number(index);
+    path.push(step);
+    message = rest;
+    within = Reflect.get(within, step);
+  }
+  return { path, message };
 }

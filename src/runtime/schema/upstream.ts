@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import { TLS_VERSIONS } from '../../transport/tls/options.ts';
 import { UPSTREAM_TLS_DEFAULTS, type UpstreamTlsOptions } from '../../transport/upstream-tls.ts';
-import { BALANCE_DEFAULTS, WEIGHTED, WEIGHTS_NEEDED } from '../../upstream/balance.ts';
 import type { EndpointTraits } from '../../upstream/endpoint.ts';
 import { endpointAddress } from '../../upstream/endpoint-address.ts';
+import { TRAIT_DEFAULTS } from '../../upstream/endpoint-source.ts';
 import {
-  checkDeadlineHeader,
-  checkPool,
   POOL_DEFAULTS,
   type PoolOptions,
+  poolOptions,
   TIMEOUT_DEFAULTS,
-  TRAIT_DEFAULTS,
+  timeoutOptions,
   UPSTREAM_PROTOCOLS,
   type UpstreamTimeouts,
+  upstreamSettings,
 } from '../../upstream/options.ts';
 import { balance } from './balance.ts';
 import { breaker } from './breaker.ts';
@@ -131,8 +131,8 @@ const tls = {
 } satisfies Record<keyof UpstreamTlsOptions, z.ZodType>;
 
 /** Servers that answer the same requests. */
-export const upstream = z
-  .strictObject({
+export const upstream = consistent(
+  z.strictObject({
     name: required(text, 'What routes call it.'),
     endpoints: setting(
       z.array(endpoint).min(1),
@@ -157,7 +157,7 @@ export const upstream = z
       'For `https://` endpoints. A value that is PEM itself, such as one from the environment, is taken as it is.',
     ),
     pool: setting(
-      consistent(z.strictObject(pool), (given) => checkPool({ ...POOL_DEFAULTS, ...given })),
+      consistent(z.strictObject(pool), poolOptions),
       'The connections that are kept, and how long requests wait for one.',
     ),
     layers: setting(
@@ -165,7 +165,7 @@ export const upstream = z
       'What every request to it passes through, whichever route it came by; outermost first.',
     ),
     timeouts: setting(
-      consistent(z.strictObject(timeouts), checkDeadlineHeader),
+      consistent(z.strictObject(timeouts), timeoutOptions),
       'How long its servers may take. `null` turns a timeout off.',
     ),
     health: setting(health, 'By what an endpoint is known to be well. Off when absent: it always is.'),
@@ -183,11 +183,10 @@ export const upstream = z
     ),
     spill: setting(spill, 'When traffic spills over between tiers and zones.'),
     zone: setting(z.string(), 'The zone that we are in: its endpoints are preferred. Default: none.'),
-  })
-  .superRefine(({ balance: chosen = 'round-robin', slowStart: wanted }, context) => {
-    const { policy } = typeof chosen === 'string' ? { policy: chosen } : { ...BALANCE_DEFAULTS, ...chosen };
-    if (wanted === undefined || WEIGHTED.has(policy)) return;
-    const params = { whole: true };
-    context.addIssue({ code: 'custom', path: ['slowStart'], message: WEIGHTS_NEEDED, params });
-  })
-  .meta({ description: 'Servers that answer the same requests.' });
+  }),
+  (given) => {
+    const options = { ...given };
+    delete options.layers;
+    return upstreamSettings(options);
+  },
+).meta({ description: 'Servers that answer the same requests.' });

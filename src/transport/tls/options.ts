@@ -1,5 +1,5 @@
-import { inspect } from 'node:util';
-import { withDefaults } from '../../core/options.ts';
+import { kind, oneOf, secretText, text } from '../../core/option-kind.ts';
+import { type OptionRules, partList, required, withDefaults } from '../../core/options.ts';
 import type { PemSource } from '../pem.ts';
 
 /** A certificate and its key. */
@@ -62,53 +62,54 @@ export const TLS_DEFAULTS: Readonly<TlsOptions> = {
 /** A shorter secret can be guessed. */
 export const TICKET_SECRET_MIN_CHARS = 32;
 
+/** PEM, or the path of a file that holds it. */
+export const pemSource = kind(
+  'PEM text, or the path of a file with it',
+  (value) => (typeof value === 'string' || value instanceof Uint8Array) && value.length > 0,
+);
+
+const CERTIFICATE_DEFAULTS: Required<CertificateOptions> = {
+  cert: '',
+  key: '',
+  passphrase: undefined,
+  chain: undefined,
+};
+
+const CERTIFICATE_RULES: OptionRules<Required<CertificateOptions>> = {
+  kinds: { cert: pemSource, key: pemSource, passphrase: text, chain: pemSource },
+  relations: [required('cert', pemSource.want), required('key', pemSource.want)],
+};
+
+const certificateOptions = (given: object): CertificateOptions =>
+  withDefaults<Required<CertificateOptions>>('certificate', CERTIFICATE_DEFAULTS, given, CERTIFICATE_RULES);
+
+const CERTIFICATES = 'at least one, such as { cert: "cert.pem", key: "key.pem" }';
+
+const RULES: OptionRules<TlsOptions> = {
+  kinds: {
+    certificates: partList(certificateOptions, CERTIFICATES, 1),
+    minVersion: oneOf(TLS_VERSIONS),
+    clientAuth: oneOf(CLIENT_AUTHS),
+    ca: pemSource,
+    ticketSecret: secretText(TICKET_SECRET_MIN_CHARS),
+  },
+  relations: [
+    required('certificates', CERTIFICATES),
+    {
+      of: ['clientAuth', 'ca'],
+      fault({ clientAuth, ca }) {
+        if (clientAuth === 'none')
+          return ca === null ? null : 'ca: has no effect while clientAuth is none; set it to request or require';
+        if (ca !== null) return null;
+        return `ca: give the authorities that sign client certificates, since clientAuth is ${clientAuth}`;
+      },
+    },
+  ],
+};
+
 /** Fills TLS options up. Throws `TypeError` naming every wrong field. Reads no file. */
-export function tlsSettings(what: string, given: Partial<TlsOptions>): TlsOptions {
-  const settings = withDefaults(what, TLS_DEFAULTS, given, ['handshakeMaxPerSec']);
-  const wrong = [
-    ...certificateFaults(settings.certificates),
-    ...choiceFaults('minVersion', settings.minVersion, TLS_VERSIONS),
-    ...choiceFaults('clientAuth', settings.clientAuth, CLIENT_AUTHS),
-    ...(settings.clientAuth !== 'none' && settings.ca === null
-      ? [`ca: give the authorities that sign client certificates, since clientAuth is ${settings.clientAuth}`]
-      : []),
-    ...(settings.clientAuth === 'none' && settings.ca !== null
-      ? ['ca: has no effect while clientAuth is none; set it to request or require']
-      : []),
-    ...(settings.ticketRotateMs > 0 ? [] : ['ticketRotateMs: give more than 0']),
-    ...(settings.ticketSecret !== null && settings.ticketSecret.length < TICKET_SECRET_MIN_CHARS
-      ? [`ticketSecret: give at least ${TICKET_SECRET_MIN_CHARS} characters`]
-      : []),
-    ...(typeof settings.watch === 'boolean' ? [] : ['watch: give true or false']),
-  ];
-  if (wrong.length > 0) throw new TypeError(`${what}: ${wrong.join('; ')}`);
-  return settings;
-}
-
-const CERTIFICATE_KEYS: readonly string[] = ['cert', 'key', 'passphrase', 'chain'];
-
-function certificateFaults(certificates: readonly CertificateOptions[]): string[] {
-  if (!Array.isArray(certificates) || certificates.length === 0) {
-    return ['certificates: give at least one, such as { cert: "cert.pem", key: "key.pem" }'];
-  }
-  return certificates.flatMap((given: unknown, index) => {
-    const where = `certificates[${index}]`;
-    if (typeof given !== 'object' || given === null) return [`${where}: give { cert, key }`];
-    const missing = ['cert', 'key'].filter((name) => !isPem(Reflect.get(given, name)));
-    const unknown = Object.keys(given).filter((name) => !CERTIFICATE_KEYS.includes(name));
-    return [
-      ...missing.map((name) => `${where}.${name}: give PEM text, or the path of a file with it`),
-      ...unknown.map((name) => `${where}.${name}: no such option`),
-    ];
-  });
-}
-
-const isPem = (value: unknown): boolean =>
-  (typeof value === 'string' && value !== '') || (value instanceof Uint8Array && value.length > 0);
-
-function choiceFaults(name: string, value: string, choices: readonly string[]): string[] {
-  return choices.includes(value) ? [] : [`${name}: ${inspect(value)} is none of ${choices.join(', ')}`];
-}
+export const tlsSettings = (what: string, given: Partial<TlsOptions>): TlsOptions =>
+  withDefaults(what, TLS_DEFAULTS, given, RULES);
 
 /** The files that these options name: they are read when the options are used, and may change. */
 export function filesOf({ certificates, ca }: TlsOptions): string[] {

@@ -16,7 +16,7 @@ export const BODY_LIMIT_DEFAULTS: Readonly<BodyLimitOptions> = { maxBytes: 10 * 
  * The layer reads the body itself, under the new limit, for a handler that does not say `manual`.
  */
 export function bodyLimit(options?: Partial<BodyLimitOptions>): Layer {
-  const { maxBytes } = withDefaults('bodyLimit', BODY_LIMIT_DEFAULTS, options, ['maxBytes']);
+  const { maxBytes } = withDefaults('bodyLimit', BODY_LIMIT_DEFAULTS, options, { offable: ['maxBytes'] });
   return (handler) => {
     const inner = bodyReady(handler, 'auto');
     return withBodyMode((request) => {

@@ -1,15 +1,15 @@
 import type { Clock } from '../../core/clock.ts';
 import { systemClock } from '../../core/clock.ts';
-import { withDefaults } from '../../core/options.ts';
-import { didYouMean } from '../../core/spelling.ts';
+import { oneOf, oneOrMore, recordOf } from '../../core/option-kind.ts';
+import { needs, notAbove, type OptionRules, part, withDefaults } from '../../core/options.ts';
 import { CODEL_DEFAULTS, type CodelOptions, codel, deadlineCodel, type QueueControl } from '../../policy/codel.ts';
 import { ADAPTIVE_DEFAULTS } from '../../policy/concurrency/adaptive.ts';
 import { fixedLimit } from '../../policy/concurrency/algorithm.ts';
 import { gradient } from '../../policy/concurrency/gradient.ts';
 import { ConcurrencyLimiter } from '../../policy/concurrency/limiter.ts';
 import { vegas } from '../../policy/concurrency/vegas.ts';
-import { CLIENT_DEFAULTS, type ClientOptions, type KeySource } from './request-key.ts';
-import type { ClassOptions } from './shed-class.ts';
+import { CLIENT_DEFAULTS, CLIENT_KINDS, type ClientOptions, type KeySource, keySource } from './request-key.ts';
+import { CLASS_KINDS, type ClassOptions } from './shed-class.ts';
 
 /** Algorithms that find the limit themselves. */
 export const ADAPTIVE_LIMITS = ['vegas', 'gradient'] as const;
@@ -81,35 +81,46 @@ export const CONCURRENCY_LIMIT_DEFAULTS: Readonly<ConcurrencyLimitOptions> = {
   clock: systemClock,
 };
 
-/** Options that mean nothing while another one is off. */
-const NEEDED: readonly (readonly [keyof ConcurrencyLimitOptions, keyof ConcurrencyLimitOptions])[] = [
-  ['requestStartCount', 'adaptive'],
-  ['requestMinCount', 'adaptive'],
-  ['probeIntervalMs', 'adaptive'],
-  ['queueTimeoutMs', 'queueMaxCount'],
-  ['codel', 'queueMaxCount'],
-  ['tenant', 'queueMaxCount'],
-  ['tenantWeights', 'tenant'],
-  ['tenantQueueMaxCount', 'tenant'],
-];
+/** Fills options up. Throws `TypeError` naming every wrong field. */
+const queueCodelOptions = (given: Partial<QueueCodelOptions>): QueueCodelOptions =>
+  withDefaults('codel', QUEUE_CODEL_DEFAULTS, given, { kinds: { mode: oneOf(CODEL_MODES) } });
 
-/** All options of a limit. Throws `TypeError` for wrong ones. */
-export function concurrencyOptions(given: Partial<ConcurrencyLimitOptions> = {}): ConcurrencyLimitOptions {
-  const offable = ['queueMaxCount', 'tenantQueueMaxCount', 'abandonMs'] as const;
-  const options = withDefaults('concurrencyLimit', CONCURRENCY_LIMIT_DEFAULTS, given, offable);
-  const { adaptive, tenantWeights, abandonMs } = options;
-  if (adaptive !== null) mustBeOneOf('adaptive', adaptive, ADAPTIVE_LIMITS);
-  const idle = NEEDED.filter(([name, needed]) => (given[name] ?? null) !== null && options[needed] === null);
-  if (idle.length > 0)
-    throw new TypeError(
-      `concurrencyLimit: ${idle.map(([name, needed]) => `${name}: means nothing without ${needed}`).join('; ')}`,
-    );
-  if (abandonMs === 0) throw new TypeError('concurrencyLimit: abandonMs: 0 is no time, give more (null turns it off)');
-  const light = Object.entries(tenantWeights).filter(([, weight]) => !Number.isFinite(weight) || weight < 1);
-  if (light.length > 0)
-    throw new TypeError(`concurrencyLimit: tenantWeights: ${light.map(([name]) => name).join(', ')}: give 1 or more`);
-  return options;
-}
+const RULES: OptionRules<ConcurrencyLimitOptions> = {
+  offable: ['queueMaxCount', 'abandonMs', 'class'],
+  kinds: {
+    ...CLASS_KINDS,
+    ...CLIENT_KINDS,
+    adaptive: oneOf(ADAPTIVE_LIMITS),
+    codel: part(queueCodelOptions),
+    tenant: keySource,
+    tenantWeights: recordOf(oneOrMore),
+  },
+  relations: [
+    needs('requestStartCount', 'adaptive'),
+    needs('requestMinCount', 'adaptive'),
+    needs('probeIntervalMs', 'adaptive'),
+    notAbove('requestMinCount', 'requestMaxCount'),
+    notAbove('requestStartCount', 'requestMaxCount'),
+    needs('queueTimeoutMs', 'queueMaxCount'),
+    needs('codel', 'queueMaxCount'),
+    needs('tenant', 'queueMaxCount'),
+    needs('tenantWeights', 'tenant'),
+    needs('tenantQueueMaxCount', 'tenant'),
+    needs('classHeader', 'trustedProxies'),
+    {
+      of: ['tenant', 'trustedProxies'],
+      fault: ({ tenant, trustedProxies }) =>
+        tenant !== null && typeof tenant === 'object' && trustedProxies.length === 0
+          ? 'tenant: a header means nothing without trustedProxies'
+          : null,
+    },
+  ],
+  ordered: [['requestMinCount', 'requestStartCount']],
+};
+
+/** All options of a limit. Throws `TypeError` naming every wrong one. */
+export const concurrencyOptions = (given?: Partial<ConcurrencyLimitOptions>): ConcurrencyLimitOptions =>
+  withDefaults('concurrencyLimit', CONCURRENCY_LIMIT_DEFAULTS, given, RULES);
 
 /** What counts requests, whatever its algorithm. */
 export type AnyLimiter = Pick<
@@ -127,17 +138,9 @@ export function makeLimiter(options: ConcurrencyLimitOptions): AnyLimiter {
   return new ConcurrencyLimiter(adaptive === 'vegas' ? vegas(bounds) : gradient(bounds));
 }
 
-/** The control of the queue, where there is one. Throws `TypeError` for wrong options. */
+/** The control of the queue, where there is one. */
 export function makeQueueControl(given: ConcurrencyLimitOptions['codel']): QueueControl | null {
   if (given === null) return null;
-  const { mode, targetMs, intervalMs } = withDefaults('concurrencyLimit: codel', QUEUE_CODEL_DEFAULTS, given);
-  mustBeOneOf('codel: mode', mode, CODEL_MODES);
+  const { mode, targetMs, intervalMs } = queueCodelOptions(given);
   return mode === 'paced' ? codel({ targetMs, intervalMs }) : deadlineCodel({ targetMs, intervalMs });
-}
-
-function mustBeOneOf(name: string, given: string, known: readonly string[]): void {
-  if (known.includes(given)) return;
-  const near = didYouMean(given, known);
-  const guess = near === null ? `, give one of ${known.join(', ')}` : `, did you mean ${near}?`;
-  throw new TypeError(`concurrencyLimit: ${name}: there is no ${given}${guess}`);
 }

@@ -4,14 +4,20 @@ import { channel } from '../../core/events.ts';
 import type { Layer } from '../../core/handler.ts';
 import { bodyReady, withBodyMode } from '../../core/handler.ts';
 import type { Measure, Measured } from '../../core/metrics.ts';
-import { withDefaults } from '../../core/options.ts';
+import { needs, type OptionRules, withDefaults } from '../../core/options.ts';
 import type { HttpRequest, RequestClass } from '../../core/request.ts';
-import { LOOP_PRESSURE_DEFAULTS, type LoopPressureOptions, shed, stableChance } from '../../policy/shedding.ts';
+import {
+  delayRange,
+  LOOP_PRESSURE_DEFAULTS,
+  type LoopPressureOptions,
+  shed,
+  stableChance,
+} from '../../policy/shedding.ts';
 import { LimitCounts } from './limit-counts.ts';
 import { loopPressure } from './loop-delay.ts';
 import { overloadRefusal } from './refusal.ts';
-import { CLIENT_DEFAULTS, ClientKeys, type ClientOptions } from './request-key.ts';
-import { type ClassOptions, classReader } from './shed-class.ts';
+import { CLIENT_DEFAULTS, CLIENT_KINDS, ClientKeys, type ClientOptions } from './request-key.ts';
+import { CLASS_KINDS, type ClassOptions, classReader } from './shed-class.ts';
 
 /** From which delay of the event loop on which requests are refused. */
 export interface LoadSheddingOptions extends LoopPressureOptions, ClassOptions, ClientOptions {
@@ -35,6 +41,16 @@ export const LOAD_SHEDDING_DEFAULTS: Readonly<LoadSheddingOptions> = {
   clock: systemClock,
 };
 
+const RULES: OptionRules<LoadSheddingOptions> = {
+  offable: ['class'],
+  kinds: { ...CLASS_KINDS, ...CLIENT_KINDS },
+  relations: [needs('classHeader', 'trustedProxies'), delayRange],
+};
+
+/** All options of the layer. Throws `TypeError` naming every wrong one. */
+export const loadSheddingOptions = (given?: Partial<LoadSheddingOptions>): LoadSheddingOptions =>
+  withDefaults('loadShedding', LOAD_SHEDDING_DEFAULTS, given, RULES);
+
 const refuses = channel('limit:refuse');
 
 /** The layer, and how it stands. */
@@ -52,9 +68,8 @@ export interface LoadShedding extends Layer, Measured {
  * `TypeError` for wrong options.
  */
 export function loadShedding(given?: Partial<LoadSheddingOptions>): LoadShedding {
-  const options = withDefaults('loadShedding', LOAD_SHEDDING_DEFAULTS, given);
+  const options = loadSheddingOptions(given);
   const { name, delayMinMs, delayMaxMs, smoothingMs, hysteresisRatio, periodMs, retryAfterMs, clock } = options;
-  if (periodMs === 0) throw new TypeError('loadShedding: periodMs: 0 is no period, give more');
   const classOf = classReader(options);
   const clients = new ClientKeys(options);
   const refusal = overloadRefusal(retryAfterMs);

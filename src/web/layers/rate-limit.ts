@@ -5,22 +5,32 @@ import type { Failure } from '../../core/failure.ts';
 import type { Handler, Layer } from '../../core/handler.ts';
 import { bodyReady, withBodyMode } from '../../core/handler.ts';
 import type { Measure, Measured } from '../../core/metrics.ts';
-import { withDefaults } from '../../core/options.ts';
+import { callable, matching, oneOf } from '../../core/option-kind.ts';
+import { type OptionRelation, type OptionRules, withDefaults } from '../../core/options.ts';
 import type { HttpRequest } from '../../core/request.ts';
-import { didYouMean } from '../../core/spelling.ts';
 import {
   RATE_ALGORITHM_DEFAULTS,
+  RATE_ALGORITHM_NAMES,
   RATE_ALGORITHMS,
   type RateAlgorithm,
   type RateAlgorithmOptions,
 } from '../../policy/rate/algorithms.ts';
 import { rateLimitField, rateLimitLabel, rateLimitPolicyField } from '../../policy/rate/fields.ts';
-import { KEYED_RATE_DEFAULTS, KeyedRate } from '../../policy/rate/keyed-rate.ts';
+import { KEYED_RATE_DEFAULTS, KEYED_RATE_KINDS, KeyedRate } from '../../policy/rate/keyed-rate.ts';
 import type { RateDecision, RateLimit } from '../../policy/rate/limit.ts';
+import { SLIDING_WINDOW_KINDS } from '../../policy/rate/sliding-window.ts';
 import { type Answer, mapAnswer, withLines } from '../response.ts';
 import { LimitCounts } from './limit-counts.ts';
 import { rateRefusal } from './refusal.ts';
-import { CLIENT_DEFAULTS, ClientKeys, type ClientOptions, type KeySource, keyReader } from './request-key.ts';
+import {
+  CLIENT_DEFAULTS,
+  CLIENT_KINDS,
+  ClientKeys,
+  type ClientOptions,
+  type KeySource,
+  keyReader,
+  keySource,
+} from './request-key.ts';
 
 /**
  * Where a rate limit keeps its counts. The usual one is the memory of this process; another one can share them between
@@ -67,26 +77,38 @@ const refuses = channel('limit:refuse');
 
 const FIELD_NAMES = ['ratelimit-policy', 'ratelimit'] as const;
 
-/** The algorithm of these options. Throws `TypeError` for wrong options, those of other algorithms among them. */
-export function rateAlgorithm(given: Partial<RateLimitOptions> = {}): RateLimit {
-  const options = withDefaults('rateLimit', RATE_LIMIT_DEFAULTS, given);
-  const { algorithm } = options;
-  if (!Object.hasOwn(RATE_ALGORITHMS, algorithm)) {
-    const near = didYouMean(algorithm, Object.keys(RATE_ALGORITHMS));
-    throw new TypeError(
-      `rateLimit: algorithm: there is no ${algorithm}${near === null ? '' : `, did you mean ${near}?`}`,
-    );
-  }
-  const { options: own, make } = RATE_ALGORITHMS[algorithm];
-  const foreign = Object.entries(given).filter(
-    ([name, value]) => value !== undefined && name in RATE_ALGORITHM_DEFAULTS && !own.includes(name),
-  );
-  if (foreign.length > 0) {
-    const names = foreign.map(([name]) => name).join(', ');
-    throw new TypeError(`rateLimit: ${names}: not an option of ${algorithm}, which has ${own.join(' and ')}`);
-  }
-  return make(options);
-}
+/** An option that belongs to some of the algorithms. */
+const belongs = (name: keyof RateAlgorithmOptions): OptionRelation<RateLimitOptions> => ({
+  of: ['algorithm', name],
+  fault({ algorithm }, given) {
+    const { options } = RATE_ALGORITHMS[algorithm];
+    if (given[name] === undefined || options.includes(name)) return null;
+    return `${name}: not an option of ${algorithm}, which has ${options.join(' and ')}`;
+  },
+});
+
+const RULES: OptionRules<RateLimitOptions> = {
+  kinds: {
+    algorithm: oneOf(RATE_ALGORITHM_NAMES),
+    ...SLIDING_WINDOW_KINDS,
+    ...KEYED_RATE_KINDS,
+    ...CLIENT_KINDS,
+    name: matching('printable ASCII', /^[ -~]*$/),
+    key: keySource,
+    store: callable,
+  },
+  relations: [
+    belongs('requestsPerSec'),
+    belongs('burstCount'),
+    belongs('queueMaxCount'),
+    belongs('requestMaxCount'),
+    belongs('windowMs'),
+  ],
+};
+
+/** All options of a limit. Throws `TypeError` naming every wrong one, those of other algorithms among them. */
+export const rateLimitOptions = (given?: Partial<RateLimitOptions>): RateLimitOptions =>
+  withDefaults('rateLimit', RATE_LIMIT_DEFAULTS, given, RULES);
 
 /** What a rate limit has decided. */
 export interface RateLimitStatus {
@@ -133,9 +155,9 @@ class RateLimiter {
   private readonly label: string;
 
   constructor(given?: Partial<RateLimitOptions>) {
-    const limit = rateAlgorithm(given);
-    this.options = withDefaults('rateLimit', RATE_LIMIT_DEFAULTS, given);
-    const { key, name, keyMaxCount, store } = this.options;
+    this.options = rateLimitOptions(given);
+    const { algorithm, key, name, keyMaxCount, store } = this.options;
+    const limit = RATE_ALGORITHMS[algorithm].make(this.options);
     this.keyOf = keyReader(key, new ClientKeys(this.options));
     this.label = rateLimitLabel(name);
     this.linesBegin = `ratelimit-policy: ${rateLimitPolicyField(this.label, limit)}\r\nratelimit: `;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Layer } from '../../core/handler.ts';
 import { withBodyMode } from '../../core/handler.ts';
-import { isToken } from '../../core/headers.ts';
+import { fieldName } from '../../core/option-kind.ts';
 import { withDefaults } from '../../core/options.ts';
 import { mapAnswer, withHeader } from '../response.ts';
 
@@ -28,8 +28,9 @@ const ID = /^[A-Za-z0-9._~+/=:@-]+$/;
 
 /** Gives every request an id that is unique anywhere, as `request.id`, and tells it in a response header. */
 export function requestId(options?: Partial<RequestIdOptions>): Layer {
-  const { header, trusted, idMaxBytes, generate } = withDefaults('requestId', REQUEST_ID_DEFAULTS, options);
-  if (!isToken(header)) throw new TypeError(`requestId: header: ${JSON.stringify(header)} is not a field name`);
+  const { header, trusted, idMaxBytes, generate } = withDefaults('requestId', REQUEST_ID_DEFAULTS, options, {
+    kinds: { header: fieldName },
+  });
   return (inner) =>
     withBodyMode((request) => {
       const given = trusted ? request.headers.get(header) : null;

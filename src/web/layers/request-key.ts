@@ -1,6 +1,8 @@
 import { ClientAddress } from '../../core/client-address.ts';
-import { isToken } from '../../core/headers.ts';
+import { either, fieldName, functionOr, isObject, oneOf, wholeNumber } from '../../core/option-kind.ts';
+import { sole } from '../../core/options.ts';
 import type { HttpRequest } from '../../core/request.ts';
+import { proxyList } from '../../core/trusted-proxies.ts';
 import { addressKey, compositeKey, headerKey, pathKey } from '../../policy/rate/key.ts';
 
 /** What requests are told apart by, where a name says it. */
@@ -17,6 +19,9 @@ export type ReadKey = (request: HttpRequest) => string | null;
  */
 export type KeySource = (typeof KEY_SOURCES)[number] | { readonly header: string } | ReadKey;
 
+/** What may be given for a source. */
+export const keySource = functionOr(either(isObject, sole('header', fieldName), oneOf(KEY_SOURCES, '{ header }')));
+
 /** Whose word counts when addresses are told apart, and by how much of them. */
 export interface ClientOptions {
   /** Proxies whose `x-forwarded-for` is believed: addresses, CIDR ranges, and `unix` for unix sockets. */
@@ -27,6 +32,9 @@ export interface ClientOptions {
 
 export const CLIENT_DEFAULTS: Readonly<ClientOptions> = { trustedProxies: [], ipv6PrefixLength: 64 };
 
+/** What these options may be. */
+export const CLIENT_KINDS = { trustedProxies: proxyList, ipv6PrefixLength: wholeNumber(0, 128) };
+
 /** Keys of IPv6 addresses that are remembered; past it the memory starts anew, so that many clients cannot fill it. */
 const REMEMBERED_MAX_COUNT = 4096;
 
@@ -36,10 +44,7 @@ export class ClientKeys {
   private readonly ipv6PrefixLength: number;
   private readonly known = new Map<string, string>();
 
-  /** Throws `TypeError` for wrong options. */
   constructor({ trustedProxies, ipv6PrefixLength }: ClientOptions) {
-    if (!Number.isInteger(ipv6PrefixLength) || ipv6PrefixLength < 0 || ipv6PrefixLength > 128)
-      throw new TypeError(`ipv6PrefixLength: ${ipv6PrefixLength} is not a whole number from 0 to 128`);
     this.address = new ClientAddress(trustedProxies);
     this.ipv6PrefixLength = ipv6PrefixLength;
   }
@@ -61,12 +66,11 @@ export class ClientKeys {
   }
 }
 
-/** How a source is read. Throws `TypeError` for one that does not exist. */
+/** How a source is read. */
 export function keyReader(source: KeySource, clients: ClientKeys): ReadKey {
   if (typeof source === 'function') return source;
   if (typeof source === 'object') {
     const { header } = source;
-    if (!isToken(header)) throw new TypeError(`key: header: ${JSON.stringify(header)} is not a field name`);
     return ({ headers }) => headerKey(headers.get(header));
   }
   switch (source) {
@@ -78,8 +82,6 @@ export function keyReader(source: KeySource, clients: ClientKeys): ReadKey {
       return ({ target }) => pathKey(target);
     case 'route':
       return () => '';
-    default:
-      throw new TypeError(`key: ${String(source)} is none of ${KEY_SOURCES.join(', ')}, { header } or a function`);
   }
 }
 

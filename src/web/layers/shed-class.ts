@@ -1,6 +1,6 @@
-import { isToken } from '../../core/headers.ts';
+import { fieldName, functionOr, oneOf } from '../../core/option-kind.ts';
 import type { HttpRequest, RequestClass } from '../../core/request.ts';
-import { TrustedProxies } from '../../core/trusted-proxies.ts';
+import { proxyList, TrustedProxies } from '../../core/trusted-proxies.ts';
 import { SHED_CLASSES } from '../../policy/shedding.ts';
 
 /** How important requests are when not all can be served. */
@@ -16,16 +16,20 @@ export interface ClassOptions {
   trustedProxies: readonly string[];
 }
 
-/** How the class of a request is found out. Throws `TypeError` for wrong options. */
+/** What these options may be. */
+export const CLASS_KINDS = {
+  class: functionOr(oneOf(SHED_CLASSES)),
+  classHeader: fieldName,
+  trustedProxies: proxyList,
+};
+
+/** How the class of a request is found out. */
 export function classReader(options: ClassOptions): (request: HttpRequest) => RequestClass | null {
   const { class: given, classHeader, trustedProxies } = options;
   const own = typeof given === 'function' ? given : () => given;
   const usual = (request: HttpRequest): RequestClass | null =>
     request.limitClass === undefined ? own(request) : request.limitClass;
-  if (typeof given === 'string' && !isClass(given))
-    throw new TypeError(`class: ${JSON.stringify(given)} is none of ${SHED_CLASSES.join(', ')}`);
   if (classHeader === null) return usual;
-  if (!isToken(classHeader)) throw new TypeError(`classHeader: ${JSON.stringify(classHeader)} is not a field name`);
   const trusted = new TrustedProxies(trustedProxies);
   return (request) => {
     // What its route keeps from being refused, no field makes less important.
@@ -35,6 +39,6 @@ export function classReader(options: ClassOptions): (request: HttpRequest) => Re
   };
 }
 
-export function isClass(text: string): text is RequestClass {
+function isClass(text: string): text is RequestClass {
   return SHED_CLASSES.some((known) => known === text);
 }

@@ -78,4 +78,9 @@ test('other numbers make another table, so that nobody knows which keys share a 
 
 test('wrong options are named', () => {
   assert.throws(() => new KeyedRate(tokenBucket(), random, { keyMaxCount: 0 }), /keyMaxCount/);
+  // A RangeError of the runtime would not say which option it is.
+  assert.throws(() => new KeyedRate(tokenBucket(), random, { keyMaxCount: 1e11 }), {
+    name: 'TypeError',
+    message: 'rate limit keys: keyMaxCount: 100000000000 is not a whole number from 1 to 100000000',
+  });
 });

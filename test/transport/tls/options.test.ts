@@ -26,18 +26,18 @@ test('everything that is wrong is said at once', () => {
   assert.throws(() => tlsSettings('listener a: tls', wrong), {
     name: 'TypeError',
     message: [
-      'listener a: tls: certificates[0].key: give PEM text, or the path of a file with it',
-      'certificates[0].kee: no such option',
-      'certificates[1]: give { cert, key }',
-      "minVersion: '1.1' is none of 1.2, 1.3",
-      "clientAuth: 'maybe' is none of none, request, require",
-      'ca: give the authorities that sign client certificates, since clientAuth is maybe',
-      'ticketRotateMs: give more than 0',
-      'ticketSecret: give at least 32 characters',
-      'watch: give true or false',
+      'listener a: tls: certificates: [0]: kee: no such option, did you mean key?',
+      'certificates: [1]: 7 is not an object',
+      'minVersion: "1.1" is not one of 1.2, 1.3',
+      'clientAuth: "maybe" is not one of none, request, require',
+      'ticketRotateMs: 0 is not milliseconds above 0',
+      'ticketSecret: give text of at least 32 characters (null turns it off)',
+      'watch: 1 is not true or false',
     ].join('; '),
   });
-  assert.throws(() => tlsSettings('tls', { certificates: [] }), /certificates: give at least one/);
+  assert.throws(() => tlsSettings('tls', { certificates: [] }), /certificates: \[\] is not at least one, such as/);
+  assert.throws(() => tlsSettings('tls', {}), /certificates: give at least one, such as/);
+  assert.throws(() => tlsSettings('tls', { certificates, clientAuth: 'require' }), /ca: give the authorities/);
   assert.throws(() => tlsSettings('tls', { certificates, handshakeMaxCount: 0, handshakeMaxPerSec: 0 }), {
     message:
       'tls: handshakeMaxCount: 0 is not a whole number, 1 or more; handshakeMaxPerSec: 0 is not a number above 0 (null turns it off)',

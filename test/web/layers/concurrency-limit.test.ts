@@ -358,9 +358,12 @@ test('wrong options are named, with those that mean nothing without another', ()
     () =>
       concurrencyLimit(options);
   assert.throws(wrong({ requestMaxCount: 0 }), /concurrencyLimit: requestMaxCount: 0 is not a whole number/);
-  assert.throws(wrong({ adaptive: 'vega' }), /adaptive: there is no vega, did you mean vegas\?/);
-  assert.throws(wrong({ adaptive: 'other' }), /there is no other, give one of vegas, gradient/);
-  assert.throws(wrong({ codel: { mode: 'pace' } }), /codel: mode: there is no pace, did you mean paced\?/);
+  assert.throws(wrong({ adaptive: 'vega' }), /adaptive: "vega" is not one of vegas, gradient, did you mean vegas\?/);
+  assert.throws(wrong({ adaptive: 'other' }), /adaptive: "other" is not one of vegas, gradient \(null turns it off\)/);
+  assert.throws(
+    wrong({ codel: { mode: 'pace' } }),
+    /codel: mode: "pace" is not one of deadline, paced, did you mean paced\?$/,
+  );
   assert.throws(wrong({ codel: { targetMS: 1 } }), /codel: targetMS: no such option, did you mean targetMs\?/);
   assert.throws(
     wrong({ requestMinCount: 3, probeIntervalMs: 1 }),
@@ -368,8 +371,29 @@ test('wrong options are named, with those that mean nothing without another', ()
   );
   assert.throws(wrong({ queueMaxCount: null, codel: {} }), /codel: means nothing without queueMaxCount/);
   assert.throws(wrong({ tenantWeights: { a: 2 } }), /tenantWeights: means nothing without tenant/);
-  assert.throws(wrong({ tenant: 'client-ip', tenantWeights: { a: 2, b: 0.5 } }), /tenantWeights: b: give 1 or more/);
-  assert.throws(wrong({ class: 'lower' }), /class: "lower" is none of low, normal, high/);
+  assert.throws(
+    wrong({ tenant: 'client-ip', tenantWeights: { a: 2, b: 0.5 } }),
+    /tenantWeights: b: 0.5 is not a number, 1 or more/,
+  );
+  assert.throws(wrong({ class: 'lower' }), /class: "lower" is not one of low, normal, high/);
   assert.throws(wrong({ classHeader: 'x y' }), /classHeader: "x y" is not a field name/);
-  assert.throws(wrong({ abandonMs: 0 }), /abandonMs: 0 is no time/);
+  assert.throws(wrong({ abandonMs: 0 }), /abandonMs: 0 is not milliseconds above 0 \(null turns it off\)/);
+  assert.throws(wrong({ classHeader: 'x-class' }), /classHeader: means nothing without trustedProxies/);
+  assert.throws(wrong({ tenant: { header: 'x-tenant' } }), /tenant: a header means nothing without trustedProxies/);
+  assert.throws(wrong({ tenant: 'principal', tenantWeights: 5 }), /tenantWeights: 5 is not an object/);
+  assert.throws(wrong({ codel: true, adaptive: true }), /codel: true is not an object.*; adaptive: true is not one of/);
+});
+
+test('an adaptive limit begins between its bounds; those that are not given give way', () => {
+  const limitCount = (bounds: object): number => concurrencyLimit({ adaptive: 'vegas', ...bounds }).status().limitCount;
+  assert.equal(limitCount({ requestMaxCount: 10 }), 10);
+  assert.equal(limitCount({ requestMinCount: 50 }), 50);
+  assert.equal(limitCount({ requestStartCount: 2 }), 2);
+  for (const [bounds, message] of [
+    [{ requestMinCount: 50, requestMaxCount: 10 }, /requestMinCount: 50 is above requestMaxCount, 10$/],
+    [{ requestMinCount: 3, requestStartCount: 2 }, /requestMinCount: 3 is above requestStartCount, 2$/],
+    [{ requestStartCount: 5000 }, /requestStartCount: 5000 is above requestMaxCount, 1000$/],
+  ] as const) {
+    assert.throws(() => limitCount(bounds), { name: 'TypeError', message });
+  }
 });

@@ -124,7 +124,11 @@ test('wrong options are named', () => {
     () =>
       loadShedding(options);
   assert.throws(wrong({ delayMinMS: 1 }), /loadShedding: delayMinMS: no such option, did you mean delayMinMs\?/);
-  assert.throws(wrong({ delayMinMs: 600 }), /delayMinMs must be less than delayMaxMs/);
-  assert.throws(wrong({ class: 'middle' }), /class: "middle" is none of/);
-  assert.throws(wrong({ periodMs: 0 }), /periodMs: 0 is no period/);
+  assert.throws(wrong({ delayMinMs: 600 }), /loadShedding: delayMinMs: 600 is not less than delayMaxMs, 500$/);
+  assert.throws(wrong({ class: 'middle' }), /class: "middle" is not one of low, normal, high \(null/);
+  assert.throws(wrong({ class: 5 }), /class: 5 is not one of/);
+  assert.throws(wrong({ classHeader: 'x-class' }), /classHeader: means nothing without trustedProxies/);
+  assert.throws(wrong({ delayMinMs: 500, delayMaxMs: 100, periodMs: 0 }), {
+    message: 'loadShedding: periodMs: 0 is not milliseconds above 0; delayMinMs: 500 is not less than delayMaxMs, 100',
+  });
 });

@@ -36,6 +36,6 @@ test('what a route keeps from being refused is refused by no limit, whatever fie
 
 test('wrong options are named', () => {
   const wrong = (options: object) => () => requestClass(options);
-  assert.throws(wrong({ class: 'middle' }), /requestClass: class: "middle" is none of low, normal, high/);
+  assert.throws(wrong({ class: 'middle' }), /requestClass: class: "middle" is not one of low, normal, high/);
   assert.throws(wrong({ clas: 'low' }), /clas: no such option, did you mean class\?/);
 });
