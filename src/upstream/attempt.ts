@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { IncomingBody } from '../core/body.ts';
 import type { ClientConnection, OutgoingRequest, ResponseObserver } from '../core/client.ts';
-import type { Failure } from '../core/failure.ts';
+import { Failure } from '../core/failure.ts';
 import { HeaderFields } from '../core/headers.ts';
 import type { Protocol } from '../core/request.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -9,6 +9,9 @@ import type { UpstreamGroup } from './group.ts';
 import type { PoolClient, Waiter } from './queue.ts';
 import { passedTrailers } from './rewrite.ts';
 import type { Call } from './standing.ts';
+
+/** What an attempt is given up for, which nobody hears. */
+const LOST = new Failure('client-gone', 'Another attempt was answered first.');
 
 /** The request that an attempt is made for. What comes of the attempt is told once, informational answers before. */
 export interface AttemptOwner {
@@ -97,6 +100,14 @@ export class Attempt implements OutgoingRequest, ResponseObserver, PoolClient {
   trailers(): HeaderFields | null {
     const { body } = this;
     return body instanceof IncomingBody && body.trailers !== null ? passedTrailers(body.trailers) : null;
+  }
+
+  /** Another attempt was answered first: it is given up. */
+  lose(): void {
+    if (this.connection !== null) this.call?.overtaken();
+    else this.call?.abandoned();
+    this.call = null;
+    this.abort(LOST);
   }
 
   /** It is given up, which says nothing of its endpoint, and is told nothing more; nor is the rest of its answer read. */

@@ -22,8 +22,6 @@ const hedges = channel('upstream:hedge');
 
 const NONE_TRIED: readonly Endpoint[] = [];
 const NONE_WITHHELD: readonly Withheld[] = [];
-/** What an attempt is given up for, which nobody hears. */
-const LOST = new Failure('client-gone', 'Another attempt was answered first.');
 
 /** An informational answer of one of two attempts: the client hears it if the final one comes from there, too. */
 interface Withheld {
@@ -310,7 +308,7 @@ export class Forwarding implements AttemptOwner, FailedAttempt, Hedged {
   private win(attempt: Attempt): void {
     if (this.race !== 'both') return;
     const loser = attempt === this.hedge ? this.first : this.hedge;
-    loser?.abort(LOST);
+    loser?.lose();
     this.tellWithheld(attempt);
   }
 

@@ -172,6 +172,20 @@ export class Standing {
     if (this.outlier?.observe(answer, durationMs, nowMs) === true) this.review(nowMs);
   }
 
+  /** A call was given up because another endpoint has answered first. All that is known of it is that it takes longer. */
+  overtaken(call: Call): void {
+    const { breaker, latency } = this;
+    const nowMs = this.judge.clock.now();
+    const takenMs = nowMs - call.sinceMs;
+    const { slowCallMs } = this.judge.options.breaker ?? { slowCallMs: null };
+    if (breaker !== null && slowCallMs !== null && takenMs >= slowCallMs) {
+      const before = breaker.state;
+      breaker.observe(call.ticket, 'success', takenMs, nowMs);
+      this.tellBreaker(breaker, before);
+    } else breaker?.observe(call.ticket, 'none', takenMs, nowMs);
+    if (latency !== null && takenMs > (latency.at(nowMs) ?? 0)) latency.observe(takenMs, nowMs);
+  }
+
   /** Looks again at what time may have changed, or a probe. */
   review(nowMs: number): void {
     const { outlier } = this;
@@ -226,6 +240,10 @@ export class Call {
   failed(failure: Failure): void {
     if (OTHERS_FAULT.has(failure.blame) || NOBODYS_FAULT.has(failure.code)) this.abandoned();
     else this.standing.observe(this, 'failure', failure.code !== 'upstream-invalid');
+  }
+
+  overtaken(): void {
+    this.standing.overtaken(this);
   }
 
   /** It came to nothing, and that says nothing about the endpoint. */

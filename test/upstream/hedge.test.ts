@@ -337,6 +337,24 @@ test('an attempt that has lost says nothing of its endpoint, and gives back what
   assert.deepEqual(states(), ['closed', 'closed']);
 });
 
+test('an endpoint that is always overtaken is slow: to its breaker from slowCallMs on, and to who goes by latency', async () => {
+  const breaker = { volumeMinCount: 3, slowCallMs: HEDGE_AFTER_MS, openMs: 1000, jitterRatio: 0 };
+  using it = new Hedging({ breaker, retry: { budgetRatio: 1 } });
+  const endpoint = (index: number) => it.group.endpoints()[index];
+  for (let turn = 0; turn < 6 && endpoint(0)?.breaker === 'closed'; turn += 1) {
+    const asked = it.ask();
+    it.open();
+    it.clock.advance(HEDGE_AFTER_MS);
+    it.open();
+    // Where it has come first it is overtaken, elsewhere the hedge is in vain.
+    it.at(2).finish();
+    assert.equal(await asked.outcome(), 200);
+  }
+  assert.equal(endpoint(0)?.breaker, 'open');
+  assert.ok((endpoint(0)?.latencyMs ?? 0) >= HEDGE_AFTER_MS);
+  assert.equal(it.activeCounts.join(), '0,0');
+});
+
 test('both attempts send the same, each in the name of its endpoint and with the time that is left', async () => {
   using it = new Hedging({ timeouts: { totalMs: 1000, deadlineHeader: 'x-left-ms' } });
   const asked = it.askTwice('POST', { body: 'abc', headers: KEYED });
