@@ -20,7 +20,7 @@ const SECTIONS: readonly { readonly prefix: RegExp; readonly heading: string; re
   {
     prefix: /^sluice_(?:limit|rate|concurrency|load)_/,
     heading: 'Limits',
-    text: '`limit` is the `name` of the layer, `place` the route or upstream that has it. What no limit looks at (requests of no class) is not counted.',
+    text: '`limit` is the `name` of the layer, `place` the route or upstream that has it. What no limit looks at (requests of no class) is not counted. A limit whose settings a reload has changed is another one, and begins to count anew.',
   },
 ];
 

@@ -41,11 +41,11 @@ export const METRICS = {
   sluice_endpoint_failures_total: counter([...ENDPOINT, 'code'], 'Attempts without an answer, by their failure.'),
   sluice_endpoint_requests_active: gauge(ENDPOINT, 'Requests that it is answering.'),
   sluice_endpoint_connections: gauge([...ENDPOINT, 'state'], 'Connections to it: idle, busy, connecting.'),
-  sluice_endpoint_latency_seconds: gauge(ENDPOINT, 'Average time to the head of an answer, where it is measured.'),
-  sluice_endpoint_rank: gauge(
-    [...ENDPOINT, 'rank'],
-    '1 for how well it stands: well, degraded, out, untried, draining.',
+  sluice_endpoint_latency_seconds: gauge(
+    ENDPOINT,
+    'What is expected of the time to the head of an answer: rises with a slow one at once, and falls slowly.',
   ),
+  sluice_endpoint_rank: gauge([...ENDPOINT, 'rank'], 'How many stand so: well, degraded, out, untried, draining.'),
   sluice_endpoint_health: gauge([...ENDPOINT, 'state'], '1 for what its probes say.'),
   sluice_endpoint_probes_total: counter([...ENDPOINT, 'result'], 'Probes by how they ended.'),
   sluice_endpoint_breaker: gauge([...ENDPOINT, 'state'], '1 for the state of its breaker.'),

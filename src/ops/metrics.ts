@@ -52,7 +52,8 @@ const escaped = (value: string): string => value.replace(/[\\"\n]/g, (character)
 export function metrics(sources: () => Iterable<Measured>): Handler {
   return (request) => {
     const format = wantedFormat(request);
-    return reply.text(metricsText(sources(), format), { headers: { 'content-type': FORMATS[format].type } });
+    const headers = { 'content-type': FORMATS[format].type, 'cache-control': 'no-store' };
+    return reply.text(metricsText(sources(), format), { headers });
   };
 }
 

@@ -5,8 +5,13 @@ import type { Assembly } from './assemble.ts';
 import type { LoadedConfig } from './config.ts';
 import { absolute } from './folder.ts';
 
-/** Scrapers and an operator's browser; what is more must not take the files that clients need. */
-const CONNECTION_MAX_COUNT = 100;
+/** For scrapers and an operator's browser. Who says nothing is gone soon, so that health can be asked for. */
+const LIMITS = {
+  connectionMaxCount: 1000,
+  connectionPerPeerMaxCount: null,
+  headTimeoutMs: 5000,
+  idleTimeoutMs: 15_000,
+};
 
 /** What an admin listener shows: the server, and the assembly that is in force when it is asked. */
 export interface Shown {
@@ -26,8 +31,7 @@ export async function openAdmin({ config, folder }: LoadedConfig, shown: () => S
     },
   });
   const bind = absolute(config.admin.bind, folder);
-  const limits = { connectionMaxCount: CONNECTION_MAX_COUNT };
-  return serve({ name: 'admin', listeners: [{ name: 'admin', bind, limits }], handler });
+  return serve({ name: 'admin', listeners: [{ name: 'admin', bind, limits: LIMITS }], handler });
 }
 
 function* sources({ server, assembly }: Shown): Generator<Measured> {

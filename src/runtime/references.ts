@@ -36,7 +36,7 @@ export function checkReferences(data: unknown): Finding[] {
       'a listener with this name is here already',
     ),
     ...repeated(
-      binds.filter(({ value }) => !value.endsWith(':0')),
+      [...binds, ...single(data, 'admin', 'bind')].filter(({ value }) => !value.endsWith(':0')),
       'another listener is bound to this address already',
     ),
     ...lost,
@@ -99,13 +99,17 @@ function unused(uses: readonly Entry[], known: readonly Entry[]): Finding[] {
     .map(({ path, value }) => ({ severity: 'warning', message: `no route uses the upstream ${value}`, path }));
 }
 
-/** The texts at `key` (and `deeper`) of every block in a top-level list. */
-function entries(data: unknown, name: string, ...keys: readonly string[]): Entry[] {
-  return list(data, name).flatMap(({ path, value }) => {
-    let at = value;
-    for (const key of keys) at = typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined;
-    return typeof at === 'string' ? [{ path: [...path, ...keys], value: at }] : [];
-  });
+/** The texts at `keys` of every block in a top-level list. */
+const entries = (data: unknown, name: string, ...keys: readonly string[]): Entry[] =>
+  list(data, name).flatMap(({ path, value }) => textAt(value, path, keys));
+
+/** The text at `keys` of everything. */
+const single = (data: unknown, ...keys: readonly string[]): Entry[] => textAt(data, [], keys);
+
+function textAt(value: unknown, path: Path, keys: readonly string[]): Entry[] {
+  let at = value;
+  for (const key of keys) at = typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined;
+  return typeof at === 'string' ? [{ path: [...path, ...keys], value: at }] : [];
 }
 
 function list(data: unknown, name: string): Item[] {

@@ -114,10 +114,7 @@ class Places implements VisitOwner {
   answer(request: HttpRequest, inner: Handler): Answer {
     const shedClass = this.classOf(request);
     if (shedClass === null) return inner(request);
-    if (this.enter()) {
-      this.admit(request, null);
-      return this.run(request, inner);
-    }
+    if (this.enter()) return this.run(request, inner, null);
     const place = this.queue?.offer(request, shedClass) ?? 'queue-full';
     return typeof place === 'string' ? this.refuse(request, place) : this.wait(request, inner, place);
   }
@@ -161,19 +158,20 @@ class Places implements VisitOwner {
   private async wait(request: HttpRequest, inner: Handler, waiting: Waiting): Promise<HttpResponse> {
     const end = await waiting.ended;
     if (end instanceof Failure) throw end;
-    if (end !== 'turn') return this.refuse(request, end);
+    if (end !== 'turn') return this.refuse(request, end, waiting.tenant);
     if (waiting.failure !== null) {
       this.leave(0, 'ignored', this.now());
       throw waiting.failure;
     }
-    this.admit(request, waiting);
-    return this.run(request, inner);
+    return this.run(request, inner, waiting);
   }
 
-  private run(request: HttpRequest, inner: Handler): Answer {
+  /** `waited`: as what it has waited; `null`: not at all. */
+  private run(request: HttpRequest, inner: Handler, waited: Waiting | null): Answer {
     const sinceMs = this.now();
     let answer: Answer;
     try {
+      this.admit(request, waited);
       answer = inner(request);
     } catch (error) {
       const nowMs = this.now();
@@ -190,22 +188,21 @@ class Places implements VisitOwner {
     return this.queue?.tenantOf(request) ?? '';
   }
 
-  private refuse(request: HttpRequest, reason: LimitReason): HttpResponse {
+  private refuse(request: HttpRequest, reason: LimitReason, tenant?: string): HttpResponse {
     this.counts.refuse(reason);
     if (refuses.heard) {
       const { name, retryAfterMs } = this.options;
-      const key = this.tenantOf(request);
+      const key = tenant ?? this.tenantOf(request);
       refuses.publish({ layer: 'concurrencyLimit', name, requestId: request.id, key, reason, retryAfterMs });
     }
     return this.refusal;
   }
 
-  /** `waited`: as what it has waited; `null`: not at all. */
   private admit(request: HttpRequest, waited: Waiting | null): void {
     this.counts.admit(waited !== null);
     if (!admits.heard) return;
     const { name } = this.options;
-    const key = this.tenantOf(request);
+    const key = waited?.tenant ?? this.tenantOf(request);
     const waitMs = waited === null ? 0 : this.clock.now() - waited.sinceMs;
     admits.publish({ layer: 'concurrencyLimit', name, requestId: request.id, key, waitMs });
   }

@@ -27,7 +27,10 @@ export class ConcurrencyQueue {
     this.maxCount = maxCount;
     this.queue = new FairQueue({ queueMaxCount: maxCount, tenantQueueMaxCount });
     this.tenantOf = tenantReader(options);
-    this.weights = new Map(Object.entries(tenantWeights).map(([name, weight]) => [headerKey(name), weight]));
+    // Names that clients' fields or certificates say have a sign before them, so that they are not taken for addresses.
+    const named = tenant === 'principal' || (typeof tenant === 'object' && tenant !== null);
+    const weights = Object.entries(tenantWeights);
+    this.weights = new Map(weights.map(([name, weight]) => [named ? headerKey(name) : name, weight]));
     this.usualWeight = tenant === null ? maxCount : 1;
   }
 

@@ -175,6 +175,7 @@ class RateLimiter {
   /** The decision is read before anything else runs: its store writes the next one over it. */
   private obey(decision: Readonly<RateDecision>, key: string, request: HttpRequest, inner: Handler): Answer {
     const { name, headers } = this.options;
+    if (typeof decision.admitted !== 'boolean') throw new TypeError('rateLimit: store: it gave no decision');
     const { waitMs, retryAfterMs } = decision;
     const lines = headers ? `${this.linesBegin}${rateLimitField(this.label, decision)}\r\n` : '';
     if (!decision.admitted) {

@@ -204,6 +204,39 @@ test('a handler that goes on for nobody keeps its place, but not for ever', asyn
   assert.deepEqual(patient.counts, [0, 0]);
 });
 
+test('a tenant that cannot be told costs the request, and no place, whoever listens', async () => {
+  const limit = concurrencyLimit({
+    requestMaxCount: 1,
+    tenant: () => {
+      throw new TypeError('no tenant');
+    },
+  });
+  const stop = onEvent('limit:admit', () => undefined);
+  const handler = limit(() => ({ status: 200 }));
+  for (let count = 0; count < 3; count += 1) assert.throws(() => handler(makeRequest('GET', '/')), /no tenant/);
+  stop();
+  assert.equal(limit.status().inFlightCount, 0);
+  assert.equal((await handler(makeRequest('GET', '/'))).status, 200);
+});
+
+test('the weight of a tenant that a function names is that of its name', async () => {
+  const limited = new Limited({
+    requestMaxCount: 1,
+    tenant: ({ headers }) => headers.get('x-tenant'),
+    tenantWeights: { gold: 4 },
+  });
+  const first = limited.send();
+  const [gold, other] = ['gold', 'other'].map((name) =>
+    Array.from({ length: 4 }, () => limited.send({ headers: { 'x-tenant': name } })),
+  );
+  await first.end();
+  for (const sent of gold ?? []) {
+    assert.ok(sent.running);
+    await sent.end();
+  }
+  assert.ok(other?.[0]?.running);
+});
+
 test('tenants take turns by their weights, and only a trusted proxy says who is whom', async () => {
   const limited = new Limited({
     requestMaxCount: 1,
