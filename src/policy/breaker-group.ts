@@ -26,7 +26,7 @@ export class BreakerGroup implements Siblings {
   }
 
   areOut(except: Breaker): boolean {
-    for (const other of this.members) if (other !== except && other.state === 'closed') return false;
+    for (const other of this.members) if (other !== except && !other.aside && other.state === 'closed') return false;
     return true;
   }
 

@@ -56,8 +56,8 @@ export const breakerOptions = (given: Partial<BreakerOptions>): BreakerOptions =
 
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
-/** How a call ended. `none`: without a verdict on the endpoint, as when the client went away. */
-export type CallOutcome = 'success' | 'failure' | 'none';
+/** How a call ended. `slow`: it was given up as too slow. `none`: without a verdict, as when the client went away. */
+export type CallOutcome = 'success' | 'failure' | 'slow' | 'none';
 
 /** What `admit` answers when the call may not be made. */
 export const REFUSED = 0;
@@ -97,6 +97,8 @@ export class Breaker {
   private readonly calls: CallWindow;
   /** What it has added to the group. */
   private readonly given: CallWindow;
+  /** Its endpoint is asked nothing for other reasons, so that it is closed helps nobody. */
+  aside = false;
   private phase: BreakerState = 'closed';
   private forcedState: 'open' | 'closed' | null = null;
   /** The last ticket; while it is closed that of every call. */
@@ -181,7 +183,8 @@ export class Breaker {
 
   /** The call with that ticket has ended. What was admitted before the last change of state is not judged here. */
   observe(ticket: number, outcome: CallOutcome, durationMs: number, nowMs: number): void {
-    const slow = this.options.slowCallMs !== null && durationMs >= this.options.slowCallMs;
+    const { slowCallMs } = this.options;
+    const slow = outcome === 'slow' || (slowCallMs !== null && durationMs >= slowCallMs);
     const failed = outcome === 'failure';
     if (outcome !== 'none') {
       this.siblings.calls.add(failed, slow, nowMs);

@@ -231,7 +231,8 @@ export class Forwarding implements AttemptOwner, FailedAttempt, Hedged {
   }
 
   private triedInVain({ endpoint }: Attempt): void {
-    if (endpoint !== null && !this.tried.includes(endpoint)) this.tried = [...this.tried, endpoint];
+    if (endpoint === null || this.tried.at(-1) === endpoint) return;
+    this.tried = [...this.tried.filter((other) => other !== endpoint), endpoint];
   }
 
   /** Tries once more, after a pause. `fresh`: not on an idle connection. */

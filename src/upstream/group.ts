@@ -75,20 +75,22 @@ export class UpstreamGroup implements Measured {
     const { clock, random, balance, breaker, passive, active, slowStart, spill, zone } = settings;
     // Who reads the clock for a call anyway has it for next to nothing.
     const measuresLatency = balance.policy === 'power-of-two' || breaker !== null || passive !== null;
-    const judge = new Judge({ breaker, passive, active, measuresLatency }, clock, random);
+    const hedgeAfterMs = settings.retry?.hedgeAfterMs ?? null;
+    const judge = new Judge({ breaker, passive, active, hedgeAfterMs, measuresLatency }, clock, random);
     this.clock = clock;
     this.keyOf = keyReader(balance);
     this.sticky = balance.sticky === null ? null : new Sticky(balance.sticky);
     const { deadlineHeader, deadlineTrusted } = settings.timeouts;
     this.deadlineHeader = deadlineHeader === null ? null : new DeadlineHeader(deadlineHeader, deadlineTrusted);
     this.retrier = new Retrier(this.name, settings.retry, clock, random, this.counts);
-    const hedgeAfterMs = settings.retry?.hedgeAfterMs ?? null;
     this.hedger = hedgeAfterMs === null ? null : new Hedger(hedgeAfterMs, clock);
     this.life = new Lifecycle({ onDrain: () => this.stopLooking(), onClose: () => this.closed() });
     this.roster = new Roster({ newBalancer: () => createBalancer(balance.policy, balance), spill, zone, random });
     this.warmth = slowStart === null ? null : new Warmth(this.roster, slowStart, clock);
     this.factory = new EndpointFactory(this.settings, judge);
-    if (discover !== null) this.factory.readTls();
+    // Before anything is begun that would have to be stopped.
+    const isSecure = ({ address }: Member): boolean => address.secureHost !== null;
+    if (discover !== null || [...members.values()].some(isSecure)) this.factory.readTls();
     this.observer = {
       onRank: (endpoint, before) => this.ranked(endpoint, before),
       onBreaker: (endpoint, state) => {
@@ -223,7 +225,10 @@ export class UpstreamGroup implements Measured {
     }
     this.counts = previous.counts;
     this.retrier.adopt(previous.retrier, this.counts);
-    for (const id of previous.drained) if (this.roster.present.has(id)) void this.drainOne(id);
+    for (const id of previous.drained) {
+      this.drained.add(id);
+      if (this.roster.present.has(id)) void this.drainOne(id);
+    }
     for (const [id, endpoint] of this.roster.present) {
       const known = previous.roster.present.get(id);
       if (known?.address.authority !== endpoint.address.authority) continue;
@@ -244,7 +249,8 @@ export class UpstreamGroup implements Measured {
   /** Makes those that were given or found its endpoints, and no others. `cold`: those that are new come up slowly. */
   private enrol(cold = true): void {
     const members = new Map([...this.found, ...this.given]);
-    for (const id of this.drained) if (!members.delete(id)) this.drained.delete(id);
+    // What is still looked for may be there.
+    for (const id of this.drained) if (!members.delete(id) && !this.roster.seeking) this.drained.delete(id);
     const { present } = this.roster;
     for (const [id, endpoint] of [...present]) {
       const member = members.get(id);

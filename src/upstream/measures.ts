@@ -28,9 +28,10 @@ export function measureEndpoint(take: Measure, upstream: string, endpoint: Endpo
   take('sluice_endpoint_connections', { ...at, state: 'connecting' }, connectingCount);
   take('sluice_endpoint_rank', { ...at, rank: draining ? 'draining' : rank }, 1);
   if (latencyMs !== null && !draining) take('sluice_endpoint_latency_seconds', at, latencyMs / 1000);
-  if (health !== null) take('sluice_endpoint_health', { ...at, state: health.state }, 1);
+  // One that leaves may have a successor already, which has a state of its own.
+  if (health !== null && !draining) take('sluice_endpoint_health', { ...at, state: health.state }, 1);
   for (const [result, count] of counts.probes.entries()) take('sluice_endpoint_probes_total', { ...at, result }, count);
-  if (breaker !== null) take('sluice_endpoint_breaker', { ...at, state: breaker.state }, 1);
+  if (breaker !== null && !draining) take('sluice_endpoint_breaker', { ...at, state: breaker.state }, 1);
   for (const [to, count] of counts.breakerChanges.entries())
     take('sluice_endpoint_breaker_changes_total', { ...at, to }, count);
   for (const [reason, count] of counts.ejections.entries())

@@ -115,6 +115,7 @@ export class Pool implements ConnectionKeeper, OpeningObserver {
     for (const pooled of [...endpoint.idle]) pooled.connection.close('drained');
     this.openings.cancel(endpoint, (connecting) => this.ended(connecting));
     this.dismiss(endpoint);
+    this.pump();
   }
 
   /** An endpoint that leaves is gone when nothing of it is left. */
@@ -128,7 +129,10 @@ export class Pool implements ConnectionKeeper, OpeningObserver {
   closed(): void {
     this.timer?.cancel();
     this.timer = null;
-    this.openings.cancel(null, (connecting) => this.ended(connecting));
+    this.openings.cancel(null, (connecting) => {
+      this.ended(connecting);
+      this.dismiss(connecting.endpoint);
+    });
     for (let waiter = this.queue.first; waiter !== null; waiter = this.queue.first) {
       this.queue.remove(waiter);
       waiter.client.onNoConnection(new Failure('upstream-closed'), null);
@@ -142,11 +146,17 @@ export class Pool implements ConnectionKeeper, OpeningObserver {
     const { home, key, tried, waits } = client;
     this.ask(client, fresh);
     if (home?.standing.takesRequests === true && !home.draining && this.usable(home)) return home;
-    const endpoint = this.roster.pick(this.usable, key, this.room.isLeft);
+    // Who is sent again has had its turn.
+    const endpoint = this.roster.pick(this.usable, key, this.room.isLeft, tried.length === 0);
     if (endpoint !== null || tried.length === 0 || !waits) return endpoint;
     if (this.hasOthers(client)) return null;
-    this.avoided = NONE_TRIED;
-    return this.roster.pick(this.usable, key, this.room.isLeft);
+    // It has been to all of them: any rather than the last one.
+    for (const avoided of [tried.slice(-1), NONE_TRIED]) {
+      this.avoided = avoided;
+      const again = this.roster.pick(this.usable, key, this.room.isLeft, false);
+      if (again !== null) return again;
+    }
+    return null;
   }
 
   /** Whether there are endpoints that the client has not been to in vain, though perhaps without room now. */
@@ -268,7 +278,8 @@ export class Pool implements ConnectionKeeper, OpeningObserver {
     }
     pooled.idleUntilMs = this.nowMs + restMs;
     endpoint.list(pooled, endpoint.idle);
-    this.room.rested(pooled);
+    // It may give way for somebody who must not use it.
+    if (this.room.rested(pooled)) this.pump();
   }
 
   removed(pooled: PooledConnection, reason: string): void {

@@ -9,7 +9,7 @@ export interface PoolClient {
   readonly key: number | null;
   /** When it has to be answered, on the upstream's clock; `null`: whenever. */
   readonly deadlineMs: number | null;
-  /** Endpoints that it has been to in vain: others go before them. */
+  /** Endpoints that it has been to in vain, the last one at the end: others go before them. */
   readonly tried: readonly Endpoint[];
   /** Where its client belongs; `null`: anywhere. */
   readonly home: Endpoint | null;

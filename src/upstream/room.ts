@@ -59,9 +59,10 @@ export class Room {
     if (!this.totalIsBelowMax) this.idle?.oldest?.connection.close('idle-timeout');
   }
 
-  /** It is idle from now on. */
-  rested(pooled: PooledConnection): void {
+  /** It is idle from now on. Returns whether others may gain by that. */
+  rested(pooled: PooledConnection): boolean {
     this.idle?.add(pooled);
+    return this.idle !== null && !this.totalIsBelowMax;
   }
 
   /** It is gone. */

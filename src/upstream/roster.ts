@@ -16,6 +16,8 @@ interface Tier {
   zoneRatios: readonly number[];
 }
 
+type Usable = (endpoint: Endpoint) => boolean;
+
 /** What decides where requests go. */
 export interface RosterOptions {
   readonly newBalancer: () => Balancer<Endpoint>;
@@ -102,37 +104,37 @@ export class Roster {
 
   /**
    * Whose turn it is among those that are `usable`; `null` when nobody is. `roomIsLeft`: whether those in turn are worth
-   * asking.
+   * asking. `takesTurn`: see `Balancer.pick`.
    */
-  pick(usable: (endpoint: Endpoint) => boolean, key: number | null, roomIsLeft = true): Endpoint | null {
-    return (roomIsLeft ? this.pickInTurn(usable, key) : null) ?? this.lastResort(usable);
+  pick(usable: Usable, key: number | null, roomIsLeft = true, takesTurn = true): Endpoint | null {
+    return (roomIsLeft ? this.pickInTurn(usable, key, takesTurn) : null) ?? this.lastResort(usable);
   }
 
-  private pickInTurn(usable: (endpoint: Endpoint) => boolean, key: number | null): Endpoint | null {
+  private pickInTurn(usable: Usable, key: number | null, takesTurn: boolean): Endpoint | null {
     const { random } = this.options;
     const { tiers } = this;
     const only = tiers[0];
     if (only === undefined) return null;
     if (tiers.length === 1 && only.divisions.length === 1) {
-      return only.divisions[0]?.balancer.pick(usable, key, random) ?? null;
+      return only.divisions[0]?.balancer.pick(usable, key, random, takesTurn) ?? null;
     }
     const drawn = tiers[drawShare(this.tierRatios, draw(key, TIER_SEED, random))] ?? only;
-    const first = this.pickInTier(drawn, usable, key);
+    const first = this.pickInTier(drawn, usable, key, takesTurn);
     if (first !== null) return first;
     for (const tier of tiers) {
-      const endpoint = tier === drawn ? null : this.pickInTier(tier, usable, key);
+      const endpoint = tier === drawn ? null : this.pickInTier(tier, usable, key, takesTurn);
       if (endpoint !== null) return endpoint;
     }
     return null;
   }
 
-  private pickInTier(tier: Tier, usable: (endpoint: Endpoint) => boolean, key: number | null): Endpoint | null {
+  private pickInTier(tier: Tier, usable: Usable, key: number | null, takesTurn: boolean): Endpoint | null {
     const { random } = this.options;
     const drawn = tier.divisions[drawShare(tier.zoneRatios, draw(key, ZONE_SEED, random))];
-    const first = drawn?.balancer.pick(usable, key, random) ?? null;
+    const first = drawn?.balancer.pick(usable, key, random, takesTurn) ?? null;
     if (first !== null) return first;
     for (const division of tier.divisions) {
-      const endpoint = division === drawn ? null : division.balancer.pick(usable, key, random);
+      const endpoint = division === drawn ? null : division.balancer.pick(usable, key, random, takesTurn);
       if (endpoint !== null) return endpoint;
     }
     return null;
@@ -142,15 +144,13 @@ export class Roster {
    * While all that take requests have tripped their breakers nothing is lost by asking one that is ejected: it has failed
    * before they did, and may be well again. What probes say of it holds, and so does its own breaker.
    */
-  private lastResort(usable: (endpoint: Endpoint) => boolean): Endpoint | null {
+  private lastResort(usable: Usable): Endpoint | null {
     const { random, spill } = this.options;
-    if (spill.panicRatio === null) return null;
-    const ejected: Endpoint[] = [];
-    for (const endpoint of this.byId.values()) {
-      const { breaker, healthState, rank, takesRequests } = endpoint.standing;
-      if (takesRequests && (breaker === null || breaker.state === 'closed')) return null;
-      if (rank === 'out' && healthState !== 'unhealthy' && usable(endpoint)) ejected.push(endpoint);
-    }
+    if (spill.panicRatio === null || this.some(isAsked)) return null;
+    const ejected = [...this.byId.values()].filter(
+      (endpoint) =>
+        endpoint.standing.rank === 'out' && endpoint.standing.healthState !== 'unhealthy' && usable(endpoint),
+    );
     return ejected[Math.floor(random() * ejected.length)] ?? null;
   }
 
@@ -267,6 +267,10 @@ function enlist({ members, balancer }: Division, wanted: ReadonlySet<Endpoint>):
     balancer.add(endpoint);
   }
 }
+
+/** It takes requests, and its breaker lets them through. */
+const isAsked = ({ standing: { breaker, takesRequests } }: Endpoint): boolean =>
+  takesRequests && (breaker === null || breaker.state === 'closed');
 
 const isTried = ({ standing }: Endpoint): boolean => standing.rank !== 'untried';
 

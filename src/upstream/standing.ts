@@ -12,6 +12,8 @@ export interface JudgeOptions {
   readonly breaker: BreakerOptions | null;
   readonly passive: OutlierOptions | null;
   readonly active: (HealthOptions & { readonly unknownTakesRequests: boolean }) | null;
+  /** After so long another endpoint is asked, too; `null`: never. Who is overtaken is slow then, if nothing else says what slow is. */
+  readonly hedgeAfterMs: number | null;
   /** Somebody wants to know how long answers take. */
   readonly measuresLatency: boolean;
 }
@@ -78,6 +80,7 @@ export class Standing {
     const nowMs = judge.clock.now();
     this.health = active === null ? null : new Health(active, judge.random, nowMs);
     this.current = this.rankAt(nowMs);
+    this.tellBreakers();
   }
 
   /** Begins with what is known of the same endpoint elsewhere, as far as it is judged by the same here. Tells nobody. */
@@ -90,6 +93,7 @@ export class Standing {
     this.counts = previous.counts;
     this.ejectionMs = this.outlier?.ejectedUntilMs ?? this.ejectionMs;
     this.current = this.rankAt(nowMs);
+    this.tellBreakers();
   }
 
   get rank(): Rank {
@@ -101,7 +105,7 @@ export class Standing {
     return this.current === 'well' || this.current === 'degraded';
   }
 
-  /** Average time to the head of an answer; `null` before the first. */
+  /** The time to the head of an answer, as it was seen last: a slow one counts at once. `null` before the first. */
   get latencyMs(): number | null {
     return this.latency?.latencyMs ?? null;
   }
@@ -135,6 +139,11 @@ export class Standing {
     breaker.force(state);
     this.tellBreaker(breaker, before);
     return true;
+  }
+
+  /** Those of the others go by who takes requests. */
+  private tellBreakers(): void {
+    if (this.breaker !== null) this.breaker.aside = !this.takesRequests;
   }
 
   private tellBreaker({ state }: Breaker, before: BreakerState): void {
@@ -177,12 +186,13 @@ export class Standing {
     const { breaker, latency } = this;
     const nowMs = this.judge.clock.now();
     const takenMs = nowMs - call.sinceMs;
-    const { slowCallMs } = this.judge.options.breaker ?? { slowCallMs: null };
-    if (breaker !== null && slowCallMs !== null && takenMs >= slowCallMs) {
+    const { breaker: rules, hedgeAfterMs } = this.judge.options;
+    const slowMs = rules?.slowCallMs ?? hedgeAfterMs ?? Number.POSITIVE_INFINITY;
+    if (breaker !== null) {
       const before = breaker.state;
-      breaker.observe(call.ticket, 'success', takenMs, nowMs);
+      breaker.observe(call.ticket, takenMs >= slowMs ? 'slow' : 'none', takenMs, nowMs);
       this.tellBreaker(breaker, before);
-    } else breaker?.observe(call.ticket, 'none', takenMs, nowMs);
+    }
     if (latency !== null && takenMs > (latency.at(nowMs) ?? 0)) latency.observe(takenMs, nowMs);
   }
 
@@ -200,6 +210,7 @@ export class Standing {
     const rank = this.rankAt(nowMs);
     if (rank === before) return;
     this.current = rank;
+    this.tellBreakers();
     this.observer.onRank(before);
   }
 

@@ -23,7 +23,7 @@ export interface EndpointStatus {
   /** How much longer it is ejected for its answers; `null`: it is not. */
   readonly ejectedForMs: number | null;
   readonly breaker: BreakerState;
-  /** Average time to the head of an answer; `null` where nobody measures it. */
+  /** What is expected of the time to the head of an answer: it rises with a slow one at once and falls slowly. `null`: not measured. */
   readonly latencyMs: number | null;
 }
 

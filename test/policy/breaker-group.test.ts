@@ -160,3 +160,16 @@ test('whatever was before: once none is closed and the servers are back, all are
     }),
   );
 });
+
+test('one whose endpoint is asked nothing for other reasons is nobody who is left', () => {
+  const group = groupOf();
+  const [first, aside] = membersOf(group, 2);
+  assert.ok(first && aside);
+  aside.aside = true;
+  fail(first, 0);
+  for (let round = 0; round < 4; round += 1) {
+    const nowMs: number = first.retryAtMs ?? 0;
+    call(first, 'failure', nowMs);
+    assert.equal(first.retryAtMs, nowMs + OPTIONS.openMs, 'its open time does not grow');
+  }
+});

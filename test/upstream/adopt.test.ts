@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { onEvent } from '../../src/core/events.ts';
+import type { Discovery, OnEndpoints } from '../../src/upstream/discover.ts';
 import { upstream } from '../../src/upstream/group.ts';
 import { Answering } from './answering.ts';
 import { Asking } from './asking.ts';
@@ -122,4 +123,21 @@ test('an endpoint that was drained by itself stays out', async () => {
   after.group.resume(one.url);
   for (let count = 0; count < 4; count += 1) await after.ask();
   assert.deepEqual([one.hitCount, other.hitCount], [2, 6]);
+});
+
+test('an endpoint that was drained stays out also where it has yet to be found', () => {
+  const found: OnEndpoints[] = [];
+  const finding = (): Discovery => ({ start: (onEndpoints) => void found.push(onEndpoints), stop: () => undefined });
+  const [given, drained] = ['http://127.0.0.1:1', 'http://127.0.0.1:2'];
+  using before = new Asking({ endpoints: [given], discover: finding() });
+  found[0]?.([{ url: drained }]);
+  void before.group.drain(drained);
+  using after = new Asking({ endpoints: [given], discover: finding(), clock: before.clock });
+  after.group.adopt(before.group);
+  found[1]?.([{ url: drained }]);
+  const urls = (): string[] => after.group.endpoints().map(({ url }) => url);
+  assert.deepEqual(urls(), [given]);
+  found[1]?.([]);
+  found[1]?.([{ url: drained }]);
+  assert.deepEqual(urls(), [given, drained], 'it was gone, and has come anew');
 });

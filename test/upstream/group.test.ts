@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Discovery, OnEndpoints } from '../../src/upstream/discover.ts';
 import type { Endpoint } from '../../src/upstream/endpoint.ts';
 import { UpstreamGroup } from '../../src/upstream/group.ts';
+import type { UpstreamOptions } from '../../src/upstream/options.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { Answering } from './answering.ts';
 import { Asking } from './asking.ts';
@@ -120,4 +121,81 @@ test('an endpoint that was drained stays out, whatever is updated or found, unti
   find([{ url: third.url }]);
   find([{ url: one.url }]);
   assert.deepEqual(new Set(urls()), new Set([one.url, other.url]), 'it was gone, and has come anew');
+});
+
+test('an upstream that cannot be made leaves nothing behind', () => {
+  const clock = new ManualClock();
+  const options = {
+    endpoints: ['http://127.0.0.1:1', 'https://127.0.0.1:2'],
+    tls: { ca: '/nowhere/ca.pem' },
+    health: { active: {}, passive: {} },
+    pool: { connectionMinCount: 1 },
+    clock,
+  };
+  assert.throws(() => new UpstreamGroup(options), /ca: \/nowhere\/ca\.pem cannot be read/);
+  assert.equal(clock.timerCount, 0);
+});
+
+/** A group whose connections come to what the test says. */
+function inMemory(options: Partial<UpstreamOptions>): { group: UpstreamGroup; attempts: MemoryAttempt[] } {
+  const attempts: MemoryAttempt[] = [];
+  const endpoints = ['http://127.0.0.1:1', 'http://127.0.0.1:2'];
+  const group: UpstreamGroup = new UpstreamGroup(
+    { endpoints, clock: new ManualClock(), ...options },
+    (endpoint, observer) => {
+      const attempt = new MemoryAttempt(endpoint, observer, group.life);
+      attempts.push(attempt);
+      return attempt;
+    },
+  );
+  return { group, attempts };
+}
+
+const ask = (group: UpstreamGroup): MemoryClient => {
+  const client = new MemoryClient('asks', [], () => false);
+  client.waiter = group.acquire(client, false);
+  return client;
+};
+
+test('an endpoint that drains is gone when the upstream is closed, also while a connection to it is being opened', async () => {
+  const { group } = inMemory({});
+  ask(group);
+  const drained = group.drain('http://127.0.0.1:1');
+  group.close();
+  await drained;
+  assert.deepEqual(
+    group.endpoints().map(({ url }) => url),
+    ['http://127.0.0.1:2'],
+  );
+});
+
+test('at the cap over all endpoints room that comes is used at once', () => {
+  for (const come of [
+    // What is idle gives way for who must not use it.
+    (group: UpstreamGroup, attempts: readonly MemoryAttempt[]) => {
+      const connection = attempts[0]?.connect(1, false);
+      group.forceBreaker('http://127.0.0.1:1', 'open');
+      ask(group);
+      assert.equal(attempts.length, 1);
+      connection?.finish();
+    },
+    // What is opened for nobody is given up.
+    (group: UpstreamGroup, attempts: readonly MemoryAttempt[], first: MemoryClient) => {
+      group.forceBreaker('http://127.0.0.1:1', 'open');
+      assert.ok(first.waiter !== null);
+      group.leave(first.waiter);
+      ask(group);
+      assert.equal(attempts.length, 1);
+      void group.drain('http://127.0.0.1:1');
+    },
+  ]) {
+    const { group, attempts } = inMemory({ breaker: {}, pool: { connectionTotalMaxCount: 1 } });
+    const first = ask(group);
+    come(group, attempts, first);
+    assert.deepEqual(
+      attempts.map(({ endpoint }) => endpoint.id),
+      ['http://127.0.0.1:1', 'http://127.0.0.1:2'],
+    );
+    group.close();
+  }
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../../src/core/failure.ts';
-import type { Endpoint } from '../../src/upstream/endpoint.ts';
+import { Endpoint } from '../../src/upstream/endpoint.ts';
 import { UpstreamGroup } from '../../src/upstream/group.ts';
 import type { UpstreamOptions } from '../../src/upstream/options.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -80,4 +80,15 @@ test('a connection that cannot be opened counts against its endpoint also when i
   assert.deepEqual(it.ejected, []);
   toA?.fail();
   assert.deepEqual(it.ejected, [A]);
+});
+
+test('nobody who is ejected is asked while somebody in turn could be, were there room', ({ mock }) => {
+  const it = new Judged({ pool: { connectionMaxCount: 1 } });
+  it.ask();
+  it.fail();
+  it.ask();
+  assert.deepEqual(it.asked, [A, B]);
+  const asked = mock.method(Endpoint.prototype, 'hasFree');
+  for (let count = 0; count < 5; count += 1) it.ask();
+  assert.equal(asked.mock.callCount(), 0);
 });

@@ -51,9 +51,9 @@ test('attempts, answers and retries are counted, and how endpoints are', async (
   for (let turn = 0; turn < 2; turn += 1) assert.equal(await pair.it.status(), 200);
   assert.deepEqual(pair.counted(), {
     upstream_requests_total: 2,
-    'upstream_retries_total cause=503': 2,
-    'endpoint_attempts_total bad': 2,
-    'endpoint_answers_total bad class=5xx': 2,
+    'upstream_retries_total cause=503': 1,
+    'endpoint_attempts_total bad': 1,
+    'endpoint_answers_total bad class=5xx': 1,
     'endpoint_connections bad state=idle': 1,
     'endpoint_rank bad rank=well': 1,
     'endpoint_attempts_total good': 2,
@@ -144,4 +144,20 @@ test('an upstream that takes the place of another counts on, also what the other
   assert.equal(values.upstream_requests_total, 3);
   assert.equal(values['endpoint_attempts_total bad'], 2);
   assert.equal(values['endpoint_attempts_total good'], 1);
+});
+
+test('of two endpoints with the same address, of which one leaves, only the other has a state', async () => {
+  await using slow = await ScriptedUpstream.listen();
+  using it = new Asking({ endpoints: [slow.url], breaker: {}, health: { active: {} } });
+  const answer = it.send('GET');
+  const connection = await slow.connection();
+  await connection.head();
+  void it.group.drain(slow.url);
+  it.group.resume(slow.url);
+  const values = counted(it, { slow: slow.url });
+  assert.equal(values['endpoint_health slow state=unknown'], 1);
+  assert.equal(values['endpoint_breaker slow state=closed'], 1);
+  assert.equal(values['endpoint_rank slow rank=draining'], 1);
+  connection.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+  await answer;
 });

@@ -24,7 +24,13 @@ import { seeded } from '../policy/balance/candidates.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 /** Nobody is judged. */
-export const NO_JUDGEMENT: JudgeOptions = { breaker: null, passive: null, active: null, measuresLatency: false };
+export const NO_JUDGEMENT: JudgeOptions = {
+  breaker: null,
+  passive: null,
+  active: null,
+  hedgeAfterMs: null,
+  measuresLatency: false,
+};
 
 const NO_HEADERS = HeaderFields.from({});
 const REQUEST: OutgoingRequest = {

@@ -423,3 +423,31 @@ test('where nobody may be asked any more, the answer that there is goes to the c
   assert.deepEqual([status, Buffer.from(body).toString()], [500, 'the database is gone']);
   assert.equal(measured(it.group)['upstream_retries_total cause=500'], undefined);
 });
+
+for (const balance of ['round-robin', 'weighted-round-robin', 'least-loaded'] as const)
+  test(`${balance}: a request that is sent again takes nobody's turn, so the one that fails is first no more often than others`, async () => {
+    await using bad = await Answering.listen();
+    await using good = await Answering.listen();
+    bad.status = 503;
+    using it = new Asking({ endpoints: [bad.url, good.url], balance, retry: { budgetRatio: 1 } });
+    for (let count = 0; count < 20; count += 1) assert.equal(await it.status(), 200);
+    assert.deepEqual([bad.hitCount, good.hitCount], [10, 20]);
+  });
+
+test('who has been to all endpoints in vain goes to any of them, but for the last', async () => {
+  const servers = await Promise.all([Answering.listen(), Answering.listen(), Answering.listen()]);
+  for (const server of servers) server.status = 503;
+  const order: number[] = [];
+  for (const [index, server] of servers.entries())
+    server.instead = (_request, response) => {
+      order.push(index);
+      response.writeHead(503).end();
+    };
+  const retry = { attemptMaxCount: 8, budgetRatio: 1, backoffMs: 0 };
+  using it = new Asking({ endpoints: servers.map(({ url }) => url), retry });
+  assert.equal(await it.status(), 503);
+  assert.deepEqual(new Set(order.slice(0, 3)), new Set([0, 1, 2]));
+  for (const [attempt, index] of order.entries()) assert.notEqual(order[attempt + 1], index);
+  assert.equal(order.length, 8);
+  for (const server of servers) await server.stop();
+});

@@ -106,3 +106,16 @@ test('where nobody wants to know, a call costs nothing', () => {
   assert.equal(standing.begin(), null);
   assert.equal(standing.latencyMs, null);
 });
+
+test('the breakers of others are told who takes requests', () => {
+  const { standing, clock } = judged({ breaker, passive });
+  assert.equal(standing.breaker?.aside, false);
+  standing.begin()?.answered(500);
+  assert.deepEqual([standing.rank, standing.breaker?.aside], ['out', true]);
+  const after = judged({ breaker, passive }).standing;
+  after.adopt(standing);
+  assert.equal(after.breaker?.aside, true);
+  clock.advance(1000);
+  standing.review(clock.now());
+  assert.deepEqual([standing.rank, standing.breaker?.aside], ['well', false]);
+});

@@ -25,9 +25,10 @@ export interface Balancer<Item extends Candidate> {
   update(item: Item): void;
   /**
    * The best one that is usable now; `null` when none is. `key` is the 32-bit hash of what the request is pinned by,
-   * `null` without one. `random` gives numbers in [0, 1).
+   * `null` without one. `random` gives numbers in [0, 1). `takesTurn`: whether it uses up a turn where there are any; a
+   * request that has had one and is sent again does not, or who fails would be first again with the next request.
    */
-  pick(usable: (item: Item) => boolean, key: number | null, random: () => number): Item | null;
+  pick(usable: (item: Item) => boolean, key: number | null, random: () => number, takesTurn?: boolean): Item | null;
 }
 
 const WEIGHT_MIN = 0.001;

@@ -46,9 +46,10 @@ export class LeastLoaded<Item extends Candidate> implements Balancer<Item> {
     this.heap.changed(load);
   }
 
-  pick(usable: (item: Item) => boolean): Item | null {
+  pick(usable: (item: Item) => boolean, _key?: number | null, _random?: () => number, takesTurn = true): Item | null {
     const load = this.heap.firstUsable(usable);
     if (load === null) return null;
+    if (!takesTurn) return load.item;
     // Turns go to whom they are due earliest. Who was busy for long is owed no turns for that.
     this.dueAt = Math.max(this.dueAt, load.tie);
     load.tie = this.dueAt + 1 / load.weight;

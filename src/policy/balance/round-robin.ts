@@ -45,14 +45,14 @@ export class RoundRobin<Item extends Candidate> implements Balancer<Item> {
 
   update(): void {}
 
-  pick(usable: (item: Item) => boolean): Item | null {
+  pick(usable: (item: Item) => boolean, _key?: number | null, _random?: () => number, takesTurn = true): Item | null {
     const { last } = this;
     if (last === null) return null;
     let place = last;
     do {
       place = place.next;
       if (usable(place.item)) {
-        this.last = place;
+        if (takesTurn) this.last = place;
         return place.item;
       }
     } while (place !== last);

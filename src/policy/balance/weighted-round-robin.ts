@@ -66,10 +66,11 @@ export class WeightedRoundRobin<Item extends Candidate> implements Balancer<Item
     (turn.waiting ? this.waiting : this.begun).changed(turn);
   }
 
-  pick(usable: (item: Item) => boolean): Item | null {
+  pick(usable: (item: Item) => boolean, _key?: number | null, _random?: () => number, takesTurn = true): Item | null {
     this.beginTurns();
     const turn = this.begun.firstUsable(usable) ?? this.waiting.firstUsable(usable);
     if (turn === null) return null;
+    if (!takesTurn) return turn.item;
     if (turn.waiting) {
       this.waiting.remove(turn);
       if (turn.startsAt > this.virtualTime) this.virtualTime = turn.startsAt;
