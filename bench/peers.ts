@@ -98,13 +98,19 @@ export const PEERS: readonly Peer[] = [
     ...proxies,
     originWires: ['http'],
     version: printed('nginx', '-v'),
-    command: (job) => nginx(nginxConfiguration(job, false), job),
+    command: (job) => nginx(nginxConfiguration(job, {}), job),
+  },
+  {
+    name: 'nginx-1000-endpoints',
+    ...logging,
+    version: printed('nginx', '-v'),
+    command: (job) => nginx(nginxConfiguration(job, { endpointCount: 1000 }), job),
   },
   {
     name: 'nginx-access-log',
     ...logging,
     version: printed('nginx', '-v'),
-    command: (job) => nginx(nginxConfiguration(job, true), job),
+    command: (job) => nginx(nginxConfiguration(job, { accessLog: true }), job),
   },
   {
     name: 'haproxy',

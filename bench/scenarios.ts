@@ -165,7 +165,16 @@ export const SCENARIOS: readonly Scenario[] = [
     'The proxy before 1, 10, 100 and 1,000 endpoints, all of them the same nginx.',
     'proxy',
     hello,
-    { peers: ['sluice', 'sluice-10-endpoints', 'sluice-100-endpoints', 'sluice-1000-endpoints'] },
+    {
+      peers: [
+        'sluice',
+        'sluice-10-endpoints',
+        'sluice-100-endpoints',
+        'sluice-1000-endpoints',
+        'nginx',
+        'nginx-1000-endpoints',
+      ],
+    },
   ),
   scenario('access-log', 'The 13-byte answer with a line in an access log for each, and without.', 'hello', hello, {
     peers: ['sluice', 'sluice-access-log', 'nginx', 'nginx-access-log'],

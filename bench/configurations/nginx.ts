@@ -1,4 +1,5 @@
 import { IN_FLIGHT_MAX_COUNT, type Job, write } from '../job.ts';
+import { loopback } from '../loopback.ts';
 import { HELLO, LARGE, LARGE_PATH, type Site } from '../sites.ts';
 import { isTls, type Wire } from '../wire.ts';
 
@@ -12,20 +13,28 @@ const LOCATIONS: Readonly<Record<Extract<Site, 'hello' | 'large' | 'proxy'>, str
 
 const LISTEN: Readonly<Record<Wire, string>> = { http: '', https: 'ssl', h2: 'ssl http2', h2c: 'http2' };
 
+/** How an nginx is set up beyond what its job says. */
+export interface NginxVariant {
+  readonly accessLog?: boolean;
+  /** The origin under so many addresses of the loopback network; default 1. */
+  readonly endpointCount?: number;
+}
+
 /** nginx with one worker. */
-export function nginxConfiguration(job: Job, accessLog: boolean): string {
+export function nginxConfiguration(job: Job, variant: NginxVariant): string {
   const location = job.site === 'large' || job.site === 'proxy' ? LOCATIONS[job.site] : LOCATIONS.hello;
-  return nginxWith(job, accessLog, [location], '127.0.0.1');
+  return nginxWith(job, variant, [location], '127.0.0.1');
 }
 
 /** The server behind the proxies: nginx, with `hello` and `large`. */
 export function originConfiguration(job: Job): string {
   const { hello, large } = LOCATIONS;
   // Under every address of the loopback network, so that it can be many endpoints.
-  return nginxWith(job, false, [hello, large.replace('location /', `location = ${LARGE_PATH}`)], '0.0.0.0');
+  return nginxWith(job, {}, [hello, large.replace('location /', `location = ${LARGE_PATH}`)], '0.0.0.0');
 }
 
-function nginxWith(job: Job, accessLog: boolean, locations: readonly string[], host: string): string {
+function nginxWith(job: Job, variant: NginxVariant, locations: readonly string[], host: string): string {
+  const { accessLog = false, endpointCount = 1 } = variant;
   const { site, wire, port, origin, folder, certificate } = job;
   write(job, LARGE_PATH, LARGE);
   // Without this the worker cannot read the folder when the benchmark runs as root; otherwise nginx refuses the line.
@@ -35,7 +44,7 @@ function nginxWith(job: Job, accessLog: boolean, locations: readonly string[], h
   );
   const upstream =
     site === 'proxy'
-      ? `upstream origin { server 127.0.0.1:${origin.port}; keepalive ${IN_FLIGHT_MAX_COUNT}; keepalive_requests 1000000000; }`
+      ? `upstream origin { ${servers(endpointCount, origin.port)} keepalive ${Math.max(endpointCount, IN_FLIGHT_MAX_COUNT)}; keepalive_requests 1000000000; }`
       : '';
   const tls = isTls(wire)
     ? `ssl_certificate ${certificate.cert}; ssl_certificate_key ${certificate.key}; ssl_protocols TLSv1.2 TLSv1.3;`
@@ -58,3 +67,6 @@ http {
 }
 `;
 }
+
+const servers = (count: number, port: number): string =>
+  Array.from({ length: count }, (_, index) => `server ${loopback(index)}:${port};`).join(' ');

@@ -1,4 +1,5 @@
 import { IN_FLIGHT_MAX_COUNT, type Job } from '../job.ts';
+import { loopback } from '../loopback.ts';
 import { HELLO, LARGE } from '../sites.ts';
 import { isTls, type Wire } from '../wire.ts';
 
@@ -29,9 +30,6 @@ const LIMITS = [
   { rateLimit: { requestsPerSec: 10_000_000, burstCount: 1_000_000, key: 'client-ip' } },
   { concurrencyLimit: { adaptive: 'vegas', requestMaxCount: 10_000 } },
 ] as const;
-
-/** The loopback network has sixteen million addresses. */
-const loopback = (index: number): string => `127.0.${Math.floor(index / 250)}.${(index % 250) + 1}`;
 
 /** Sluice's own. JSON is YAML too. */
 export function sluiceConfiguration(job: Job, variant: SluiceVariant = {}): string {
