@@ -20,10 +20,11 @@ export class LinkedList<Node extends Linked<Node>> {
     this.count += 1;
   }
 
-  /** Takes one out that is in this list. */
+  /** Takes one out that is in this list, or in none: then nothing happens. */
   remove(node: Node): void {
-    if (node.previous === null) this.first = node.next;
-    else node.previous.next = node.next;
+    if (node.previous !== null) node.previous.next = node.next;
+    else if (this.first === node) this.first = node.next;
+    else return;
     if (node.next === null) this.last = node.previous;
     else node.next.previous = node.previous;
     node.previous = null;

@@ -1,4 +1,5 @@
 import type { Clock, ClockTimer } from '../core/clock.ts';
+import { type Linked, LinkedList } from '../core/linked-list.ts';
 
 /** A request that may be sent a second time. */
 export interface Hedged {
@@ -7,7 +8,7 @@ export interface Hedged {
 }
 
 /** A request that waits for its answer, among the others. Made by a Hedger. */
-export class Patience {
+export class Patience implements Linked<Patience> {
   readonly request: Hedged;
   readonly untilMs: number;
   previous: Patience | null = null;
@@ -27,8 +28,7 @@ export class Patience {
 export class Hedger {
   private readonly afterMs: number;
   private readonly clock: Clock;
-  private first: Patience | null = null;
-  private last: Patience | null = null;
+  private readonly waiting = new LinkedList<Patience>();
   private timer: ClockTimer | null = null;
 
   constructor(afterMs: number, clock: Clock) {
@@ -39,24 +39,14 @@ export class Hedger {
   /** An endpoint is asked. The request is told when it is overdue, once, unless its patience is ended before. */
   begin(request: Hedged): Patience {
     const patience = new Patience(request, this.clock.now() + this.afterMs);
-    patience.previous = this.last;
-    if (this.last === null) this.first = patience;
-    else this.last.next = patience;
-    this.last = patience;
+    this.waiting.push(patience);
     this.timer ??= this.clock.after(this.afterMs, () => this.look());
     return patience;
   }
 
   /** Nothing is waited for any more; nothing if it was overdue before. */
   end(patience: Patience): void {
-    const { previous, next } = patience;
-    if (previous !== null) previous.next = next;
-    else if (this.first === patience) this.first = next;
-    else return;
-    if (next === null) this.last = previous;
-    else next.previous = previous;
-    patience.previous = null;
-    patience.next = null;
+    this.waiting.remove(patience);
   }
 
   /** Nobody is told any more. */
@@ -66,10 +56,11 @@ export class Hedger {
 
   private look(): void {
     const nowMs = this.clock.now();
-    for (let { first } = this; first !== null && first.untilMs <= nowMs; first = this.first) {
-      this.end(first);
+    let { first } = this.waiting;
+    for (; first !== null && first.untilMs <= nowMs; first = this.waiting.first) {
+      this.waiting.remove(first);
       first.request.onOverdue();
     }
-    this.timer = this.first === null ? null : this.clock.after(this.first.untilMs - nowMs, () => this.look());
+    this.timer = first === null ? null : this.clock.after(first.untilMs - nowMs, () => this.look());
   }
 }

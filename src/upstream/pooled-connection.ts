@@ -1,4 +1,5 @@
 import type { ClientConnection, ClientConnectionOwner } from '../core/client.ts';
+import type { Linked } from '../core/linked-list.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** What a pool does with a connection that is free or gone. */
@@ -10,7 +11,7 @@ export interface ConnectionKeeper {
 }
 
 /** A connection's place in its pool. */
-export class PooledConnection implements ClientConnectionOwner {
+export class PooledConnection implements ClientConnectionOwner, Linked<PooledConnection> {
   readonly endpoint: Endpoint;
   readonly connection: ClientConnection;
   /** It can carry many requests at once. */
@@ -20,8 +21,8 @@ export class PooledConnection implements ClientConnectionOwner {
   /** Where its endpoint lists it. */
   list: PooledConnection[] | null = null;
   /** Its neighbours among the idle ones of all endpoints. */
-  olderIdle: PooledConnection | null = null;
-  newerIdle: PooledConnection | null = null;
+  previous: PooledConnection | null = null;
+  next: PooledConnection | null = null;
   /** When it is too old to be used again, while it is idle. */
   idleUntilMs = Number.POSITIVE_INFINITY;
   /** It is too old to take requests. */

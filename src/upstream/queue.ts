@@ -1,5 +1,6 @@
 import type { ClientConnection } from '../core/client.ts';
 import type { Failure, FaultCode } from '../core/failure.ts';
+import { type Linked, LinkedList } from '../core/linked-list.ts';
 import type { Connecting } from './connecting.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -26,7 +27,7 @@ export interface PoolClient {
 }
 
 /** A request that waits for a connection. */
-export class Waiter {
+export class Waiter implements Linked<Waiter> {
   readonly client: PoolClient;
   readonly sinceMs: number;
   /** It wants a connection that was not idle: an idle one has just failed it. */
@@ -62,38 +63,26 @@ export class Waiter {
 }
 
 /** Waiters, first come first served; any of them leaves in constant time. */
-export class WaitQueue {
-  first: Waiter | null = null;
-  count = 0;
+export class WaitQueue extends LinkedList<Waiter> {
   /** Those of them for which a connection is being opened. */
   connectingCount = 0;
-  private last: Waiter | null = null;
   private readonly onWaiting: (connecting: Connecting, deltaCount: number) => void;
 
   /** `onWaiting`: so many more wait for a connection that is being opened, or fewer. */
   constructor(onWaiting: (connecting: Connecting, deltaCount: number) => void) {
+    super();
     this.onWaiting = onWaiting;
   }
 
-  push(waiter: Waiter): void {
+  override push(waiter: Waiter): void {
     waiter.queued = true;
-    waiter.previous = this.last;
-    if (this.last === null) this.first = waiter;
-    else this.last.next = waiter;
-    this.last = waiter;
-    this.count += 1;
+    super.push(waiter);
   }
 
-  remove(waiter: Waiter): void {
+  override remove(waiter: Waiter): void {
     if (!waiter.queued) return;
     waiter.queued = false;
-    if (waiter.previous === null) this.first = waiter.next;
-    else waiter.previous.next = waiter.next;
-    if (waiter.next === null) this.last = waiter.previous;
-    else waiter.next.previous = waiter.previous;
-    waiter.previous = null;
-    waiter.next = null;
-    this.count -= 1;
+    super.remove(waiter);
     this.unassign(waiter);
   }
 

@@ -1,3 +1,4 @@
+import { LinkedList } from '../core/linked-list.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Openings } from './openings.ts';
 import type { PoolOptions } from './options.ts';
@@ -11,14 +12,18 @@ export class Room {
   private readonly options: PoolOptions;
   private readonly roster: Roster;
   private readonly openings: Openings;
-  /** Nobody gives way while there is no cap over all endpoints. */
-  private readonly idle: IdleOrder | null;
+  /**
+   * Idle connections of all endpoints, in the order in which they became idle. One that is used again stays in its place until
+   * it becomes idle again, is gone, or is in the way: so taking one costs nothing here. `null`: nobody gives way, for there is
+   * no cap over all endpoints.
+   */
+  private readonly idle: LinkedList<PooledConnection> | null;
 
   constructor(options: PoolOptions, roster: Roster, openings: Openings) {
     this.options = options;
     this.roster = roster;
     this.openings = openings;
-    this.idle = options.connectionTotalMaxCount === null ? null : new IdleOrder();
+    this.idle = options.connectionTotalMaxCount === null ? null : new LinkedList();
   }
 
   /** Whether any endpoint in turn has room. `false` is certain; `true` is not, for a connection may have been used up. */
@@ -50,58 +55,35 @@ export class Room {
   }
 
   private get mayOpen(): boolean {
-    return this.totalIsBelowMax || (this.idle !== null && this.idle.oldest !== null);
+    return this.totalIsBelowMax || this.longestIdle !== null;
+  }
+
+  private get longestIdle(): PooledConnection | null {
+    const { idle } = this;
+    if (idle === null) return null;
+    while (idle.first !== null && !idle.first.isIdle) idle.remove(idle.first);
+    return idle.first;
   }
 
   /** Closes what has to give way for one more connection to this endpoint. */
   make(endpoint: Endpoint): void {
     if (endpoint.openCount >= this.options.connectionMaxCount) endpoint.idle[0]?.connection.close('idle-timeout');
-    if (!this.totalIsBelowMax) this.idle?.oldest?.connection.close('idle-timeout');
+    if (!this.totalIsBelowMax) this.longestIdle?.connection.close('idle-timeout');
   }
 
   /** It is idle from now on. Returns whether others may gain by that. */
   rested(pooled: PooledConnection): boolean {
-    this.idle?.add(pooled);
-    return this.idle !== null && !this.totalIsBelowMax;
+    if (this.idle === null) return false;
+    if (this.idle.last !== pooled) {
+      this.idle.remove(pooled);
+      this.idle.push(pooled);
+    }
+    return !this.totalIsBelowMax;
   }
 
   /** It is gone. */
   removed(pooled: PooledConnection): void {
     this.openCount -= 1;
     this.idle?.remove(pooled);
-  }
-}
-
-/**
- * Idle connections of all endpoints, in the order in which they became idle. One that is used again stays in its place until
- * it becomes idle again, is gone, or is in the way: so taking one costs nothing here.
- */
-class IdleOrder {
-  private first: PooledConnection | null = null;
-  private last: PooledConnection | null = null;
-
-  add(pooled: PooledConnection): void {
-    if (this.last === pooled) return;
-    this.remove(pooled);
-    pooled.olderIdle = this.last;
-    if (this.last === null) this.first = pooled;
-    else this.last.newerIdle = pooled;
-    this.last = pooled;
-  }
-
-  remove(pooled: PooledConnection): void {
-    const { newerIdle, olderIdle } = pooled;
-    if (olderIdle !== null) olderIdle.newerIdle = newerIdle;
-    else if (this.first === pooled) this.first = newerIdle;
-    if (newerIdle !== null) newerIdle.olderIdle = olderIdle;
-    else if (this.last === pooled) this.last = olderIdle;
-    pooled.olderIdle = null;
-    pooled.newerIdle = null;
-  }
-
-  /** The one that has been idle for longest; `null` when none is. */
-  get oldest(): PooledConnection | null {
-    while (this.first !== null && !this.first.isIdle) this.remove(this.first);
-    return this.first;
   }
 }

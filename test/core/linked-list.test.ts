@@ -20,7 +20,7 @@ const backwards = (list: LinkedList<Node>): Node[] => {
   return nodes;
 };
 
-test('whoever leaves, from wherever, the others stay in their order; who has left may come again', () => {
+test('whoever leaves, from wherever, the others stay in their order; who has left cannot leave twice, and may come again', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(30), { maxLength: 60 }), (steps) => {
       const list = new LinkedList<Node>();
@@ -34,6 +34,7 @@ test('whoever leaves, from wherever, the others stay in their order; who has lef
         } else {
           const [node] = model.splice(at % model.length, 1);
           if (node === undefined) continue;
+          list.remove(node);
           list.remove(node);
           out.push(node);
         }
